@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * aimdb.h - AimDB: an in-process data plane for edge applications.
+ *
+ * A program registers records, produces opaque byte values into them without
+ * ever waiting for a consumer, and every consumer gets them at its own pace.
+ *
+ *   aimdb_t *db;
+ *   aimdb_record_t *temperature;
+ *   aimdb_create(NULL, &db);
+ *   aimdb_register(db, "sensor.temperature", NULL, &temperature);
+ *   aimdb_subscribe(temperature, &consumer, NULL);
+ *   aimdb_start(db);
+ *   aimdb_produce(temperature, &value, sizeof value);
+ *   aimdb_close(db, 2 * AIMDB_SECOND);
+ *   aimdb_destroy(db);
+ *
+ * CONTENTS
+ *   1  Rules for every call        6  Producing
+ *   2  Status                      7  Callback consumers
+ *   3  Types and callbacks         8  Pull readers
+ *   4  Database and lifecycle      9  Statistics
+ *   5  Records and buffers        10  What loading the library does
+ *
+ *
+ * 1  RULES FOR EVERY CALL
+ *
+ * Threads. Every function may be called from any thread at any time, also from
+ * inside any callback of the library, unless its text says otherwise. No
+ * function is async-signal-safe: call none from a signal handler. In a child
+ * of fork() every function that returns a status answers AIMDB_ERR_FORKED.
+ *
+ * Handles. aimdb_t, aimdb_record_t, aimdb_consumer_t, aimdb_reader_t and
+ * aimdb_emitter_t are opaque; a pointer to one is a checked number and points
+ * to nothing. A handle that is NULL, ended, made up, or of another type is
+ * answered with AIMDB_ERR_HANDLE (an emitter: AIMDB_ERR_EMITTER).
+ *
+ * Errors. A negative status means that the call did nothing. aimdb_last_error()
+ * then gives a text that names the argument and the rule. A positive status is
+ * an outcome, not an error (nothing there, lagged, timeout, ...). Output
+ * arguments are written only where the text says so.
+ *
+ * Any function that takes a handle or a struct can return, beside what its
+ * text lists:
+ *   AIMDB_ERR_ARGUMENT  a pointer that must not be NULL is NULL, or a value is
+ *                       out of its range
+ *   AIMDB_ERR_HANDLE    see above
+ *   AIMDB_ERR_VERSION   a struct whose struct_size this library can't serve
+ *   AIMDB_ERR_FORKED    called in a child of fork()
+ *   AIMDB_ERR_INTERNAL  a fault inside the library was caught; please report
+ *
+ * Structs. Each begins with struct_size and has an initialiser
+ * (AIMDB_RECORD_CONFIG_INIT ...) that sets it and the defaults. Programs
+ * compiled with an older header (smaller struct) work; with a newer header,
+ * configuration structs are accepted while the unknown tail is all zero.
+ * In output structs set struct_size (the initialiser does); the library writes
+ * no more than struct_size bytes and sets an unknown tail to zero.
+ *
+ * Strings are NUL-terminated UTF-8. The library copies what it keeps.
+ *
+ * Times are nanoseconds in int64_t. A timeout of 0 does not wait, AIMDB_FOREVER
+ * waits without limit, a negative one is AIMDB_ERR_ARGUMENT. Clock:
+ * CLOCK_MONOTONIC.
+ *
+ * Callbacks must return normally. Leaving one by a C++ exception, longjmp,
+ * pthread_exit or pthread_cancel is forbidden and undefined. No lock of the
+ * library is held while a callback runs.
+ *
+ * Before exit() or a return from main(), end the databases: aimdb_close, then
+ * aimdb_destroy. Otherwise callbacks may run while the C library tears down
+ * the objects that they use. The library itself never delays exit.
+ */
+#ifndef AIMDB_H
+#define AIMDB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define AIMDB_API __attribute__((visibility("default")))
+#else
+#define AIMDB_API
+#endif
+
+#define AIMDB_VERSION_MAJOR 0
+#define AIMDB_VERSION_MINOR 1
+#define AIMDB_VERSION_PATCH 0
+#define AIMDB_VERSION "0.1.0"
+/* Changes when a program compiled against an older header no longer works.
+ * It is also the number in the soname, libaimdb.so.0. */
+#define AIMDB_ABI_VERSION 0
+
+/* Nanoseconds. */
+#define AIMDB_MICROSECOND INT64_C(1000)
+#define AIMDB_MILLISECOND INT64_C(1000000)
+#define AIMDB_SECOND INT64_C(1000000000)
+#define AIMDB_FOREVER INT64_MAX
+
+#define AIMDB_KEY_MAX 255        /* bytes in a key, without the NUL */
+#define AIMDB_TYPE_NAME_MAX 255  /* bytes in a type name, without the NUL */
+#define AIMDB_DEPTH_MAX 16       /* nested emissions on one thread */
+#define AIMDB_DISPATCHERS_MAX 4096 /* callback consumers in one process */
+
+
+/* 2  STATUS --------------------------------------------------------------- */
+
+typedef enum aimdb_status {
+    AIMDB_OK = 0,
+
+    /* Outcomes. */
+    AIMDB_EMPTY = 1,       /* nothing to give now */
+    AIMDB_LAGGED = 2,      /* values were lost to this reader; message.lagged says how many */
+    AIMDB_TIMEOUT = 3,     /* the timeout passed first */
+    AIMDB_CLOSED = 4,      /* the database or the reader is closed (or closing: intake) */
+    AIMDB_REJECTED = 5,    /* the producer function rejected the value */
+    AIMDB_IN_PROGRESS = 6, /* called from inside a callback: goes on in the background */
+    AIMDB_BLOCKED = 7,     /* a callback or producer function still runs */
+
+    /* Errors. The call did nothing. */
+    AIMDB_ERR_ARGUMENT = -1,        /* NULL, or out of its range */
+    AIMDB_ERR_HANDLE = -2,          /* NULL, ended, made up, of another type or database */
+    AIMDB_ERR_STATE = -3,           /* wrong lifecycle state for this call */
+    AIMDB_ERR_KEY = -4,             /* key empty, too long, or with a forbidden byte */
+    AIMDB_ERR_EXISTS = -5,          /* the key is registered, or a producer function is set */
+    AIMDB_ERR_NOT_FOUND = -6,       /* no record has this key */
+    AIMDB_ERR_TYPE = -7,            /* the record's type name or exact size is another */
+    AIMDB_ERR_SIZE = -8,            /* payload over payload_max, or not the exact size */
+    AIMDB_ERR_TOO_SMALL = -9,       /* the caller's buffer can't hold the value */
+    AIMDB_ERR_VERSION = -10,        /* struct_size of a version that can't be served */
+    AIMDB_ERR_NO_MEMORY = -11,      /* memory or address space is not to be had */
+    AIMDB_ERR_NO_THREADS = -12,     /* a dispatcher thread is not to be had */
+    AIMDB_ERR_NO_DESCRIPTORS = -13, /* a file descriptor is not to be had */
+    AIMDB_ERR_DEPTH = -14,          /* emission nested deeper than AIMDB_DEPTH_MAX */
+    AIMDB_ERR_EMITTER = -15,        /* emitter NULL, expired or made up */
+    AIMDB_ERR_FORKED = -16,         /* called in a child of fork() */
+    AIMDB_ERR_UNSUPPORTED = -17,    /* this kind of buffer can't do it (peek on a ring) */
+    AIMDB_ERR_INTERNAL = -18        /* a fault in the library, caught */
+} aimdb_status_t;
+
+/* The version of the library at run time, "0.1.0", and its ABI version.
+ * Both work in a forked child. */
+AIMDB_API const char *aimdb_version(void);
+AIMDB_API uint32_t aimdb_abi_version(void);
+
+/* A fixed English text for a status; never NULL, also for unknown numbers.
+ * Static memory. Works in a forked child. */
+AIMDB_API const char *aimdb_strerror(aimdb_status_t status);
+
+/* The text of the last negative status (and of AIMDB_REJECTED where the
+ * producer function's answer was no verdict) on the calling thread, naming the
+ * argument and the rule; "" if there was none. The memory is the thread's:
+ * valid until its next call into the library. Works in a forked child. */
+AIMDB_API const char *aimdb_last_error(void);
+
+
+/* 3  TYPES AND CALLBACKS --------------------------------------------------- */
+
+typedef struct aimdb aimdb_t;                   /* a database */
+typedef struct aimdb_record aimdb_record_t;     /* a record */
+typedef struct aimdb_consumer aimdb_consumer_t; /* a callback subscription */
+typedef struct aimdb_reader aimdb_reader_t;     /* a pull subscription */
+typedef struct aimdb_emitter aimdb_emitter_t;   /* given to callbacks, valid during the call */
+
+typedef enum aimdb_buffer {
+    AIMDB_RING = 0,   /* every value in order to every reader; one more than `capacity`
+                         behind loses the oldest and is told exactly how many */
+    AIMDB_LATEST = 1, /* each reader sees the newest value, at most once */
+    AIMDB_MAILBOX = 2 /* one slot; a value is taken by exactly one reader, or overwritten */
+} aimdb_buffer_t;
+
+typedef enum aimdb_log_level {
+    AIMDB_LOG_ERROR = 0,
+    AIMDB_LOG_WARNING = 1, /* lag, failed callbacks, values abandoned by a close */
+    AIMDB_LOG_INFO = 2,    /* lifecycle */
+    AIMDB_LOG_DEBUG = 3,
+    AIMDB_LOG_OFF = 4      /* as a minimum level: nothing */
+} aimdb_log_level_t;
+
+/* A value as it reaches a callback or a receive. Callbacks get a pointer to a
+ * struct of the library's version: read only the fields your header knows. */
+typedef struct aimdb_message {
+    size_t struct_size;
+    const void *data;       /* the bytes, aligned to 8; not NULL, also for size 0 */
+    size_t size;            /* bytes */
+    uint64_t sequence;      /* number of the value in its record, from 1; 0 in a producer function */
+    aimdb_record_t *record; /* the record */
+    uint64_t lagged;        /* values lost (AIMDB_LAGGED only), else 0 */
+} aimdb_message_t;
+#define AIMDB_MESSAGE_INIT { sizeof(aimdb_message_t), NULL, 0, 0, NULL, 0 }
+
+/* Where a producer function writes a replacement. */
+typedef struct aimdb_draft {
+    size_t struct_size;
+    void *data;      /* the library's memory, `capacity` bytes, aligned to 8 */
+    size_t capacity; /* bytes: payload_max of the record */
+    size_t size;     /* set it to the bytes written; 0 at the beginning */
+} aimdb_draft_t;
+
+typedef enum aimdb_verdict {
+    AIMDB_ACCEPT = 0, /* enqueue the value as it is */
+    AIMDB_REJECT = 1, /* drop it; produce answers AIMDB_REJECTED */
+    AIMDB_REPLACE = 2 /* enqueue draft->size bytes of draft->data instead */
+} aimdb_verdict_t;
+
+/* A record's producer function: validates or transforms each value before it
+ * is enqueued. Runs on the thread that produces, concurrently if several
+ * threads do. `message` and `draft` are valid during the call. Returns an
+ * aimdb_verdict_t; any other number is taken as AIMDB_REJECT. */
+typedef int (*aimdb_producer_fn)(aimdb_emitter_t *emitter, const aimdb_message_t *message,
+                                 aimdb_draft_t *draft, void *user);
+
+/* A consumer. Called on the dispatcher thread of its subscription, one call at
+ * a time, in order. `message` and its data are valid during the call. Returns 0,
+ * or non-zero for a failure: counted and logged, delivery goes on. */
+typedef int (*aimdb_consumer_fn)(aimdb_emitter_t *emitter, const aimdb_message_t *message,
+                                 void *user);
+
+/* Told, on the dispatcher thread and before the next value, that `lagged`
+ * values were lost to this subscription since the last delivery. Ring only. */
+typedef void (*aimdb_lag_fn)(aimdb_emitter_t *emitter, aimdb_record_t *record, uint64_t lagged,
+                             void *user);
+
+/* Called exactly once for a user pointer, when the library will never use it
+ * again; on any thread. Not called if the function it was given to fails: then
+ * the pointer stays the caller's. */
+typedef void (*aimdb_free_fn)(void *user);
+
+/* Receives log lines; `text` without a newline, valid during the call. Any
+ * thread, several at once. */
+typedef void (*aimdb_log_fn)(aimdb_log_level_t level, const char *text, void *user);
+
+
+/* 4  DATABASE AND LIFECYCLE ------------------------------------------------
+ *
+ *   create --> register, set_producer --> start --> produce --> close --> destroy
+ *              subscribe, reader_open ------------------------>
+ */
+
+typedef struct aimdb_config {
+    size_t struct_size;
+    aimdb_log_fn log;            /* NULL: lines go to stderr */
+    aimdb_log_level_t log_level; /* least severe level to log; default AIMDB_LOG_WARNING */
+    void *user;                  /* passed to `log` */
+    aimdb_free_fn free;          /* of `user`, or NULL */
+} aimdb_config_t;
+#define AIMDB_CONFIG_INIT { sizeof(aimdb_config_t), NULL, AIMDB_LOG_WARNING, NULL, NULL }
+
+/* Makes a database. `config` may be NULL for the defaults. Several databases
+ * can exist at once.
+ *   AIMDB_OK             *db is written
+ *   AIMDB_ERR_NO_MEMORY */
+AIMDB_API aimdb_status_t aimdb_create(const aimdb_config_t *config, aimdb_t **db);
+
+/* Opens the database for values: from now on produce works and callbacks run.
+ *   AIMDB_OK
+ *   AIMDB_ERR_STATE      not in the state created */
+AIMDB_API aimdb_status_t aimdb_start(aimdb_t *db);
+
+/* Ends intake and lets consumers finish. From its beginning aimdb_produce and
+ * aimdb_emit answer AIMDB_CLOSED; produce calls under way are completed.
+ * Callback consumers drain what is pending until the timeout (ns); then no
+ * further callback begins and what is left is counted as abandoned. Handles,
+ * statistics and pull readers stay valid: readers drain, then get AIMDB_CLOSED.
+ * Called again, or by several threads, it waits for the same end.
+ * Each callback consumer ends: its free function is called.
+ *   AIMDB_OK             everything was delivered, no callback runs
+ *   AIMDB_TIMEOUT        values were abandoned, no callback runs
+ *   AIMDB_BLOCKED        a callback or producer function had not returned when
+ *                        the timeout passed; none other will begin
+ *   AIMDB_IN_PROGRESS    called from inside a callback: does not wait, the
+ *                        rest happens in the background
+ *   AIMDB_ERR_STATE      not started */
+AIMDB_API aimdb_status_t aimdb_close(aimdb_t *db, int64_t timeout_ns);
+
+/* Ends the handle and all handles of its records, consumers and readers.
+ * Never waits: memory and free functions follow when the last callback has
+ * returned. Safe while other threads are inside any call with these handles;
+ * a receive that waits returns AIMDB_CLOSED.
+ *   AIMDB_OK
+ *   AIMDB_ERR_STATE      started and not closed: call aimdb_close first */
+AIMDB_API aimdb_status_t aimdb_destroy(aimdb_t *db);
+
+
+/* 5  RECORDS AND BUFFERS ---------------------------------------------------
+ *
+ * Keys: 1 to 255 bytes of [A-Za-z0-9._:/-], unique in a database.
+ *
+ * Memory of a record, in bytes, taken at registration as address space and
+ * filled by the kernel page by page as values arrive:
+ *
+ *   slots * (8 + payload_max rounded up to 8), rounded up to pages, + 256
+ *   slots: AIMDB_RING     capacity + capacity / 8 + 1
+ *          AIMDB_LATEST   4
+ *          AIMDB_MAILBOX  1
+ *
+ * Each consumer and reader takes at most 320 bytes more; a consumer also its
+ * thread (stack_size of address space) and a buffer of payload_max.
+ */
+
+typedef struct aimdb_record_config {
+    size_t struct_size;
+    aimdb_buffer_t buffer; /* default AIMDB_RING */
+    size_t capacity;       /* values held for a slow reader, >= 1; default 1024; ring only */
+    size_t payload_max;    /* bytes, the largest value; default 256; 0 is allowed */
+    size_t exact_size;     /* AIMDB_ANY_SIZE (default), or the only size accepted, <= payload_max */
+    const char *type_name; /* NULL, or at most 255 bytes that aimdb_open compares */
+} aimdb_record_config_t;
+#define AIMDB_ANY_SIZE SIZE_MAX
+#define AIMDB_RECORD_CONFIG_INIT                                                                   \
+    { sizeof(aimdb_record_config_t), AIMDB_RING, 1024, 256, AIMDB_ANY_SIZE, NULL }
+
+typedef struct aimdb_record_info {
+    size_t struct_size;
+    aimdb_buffer_t buffer;
+    size_t capacity; /* 1 for AIMDB_LATEST and AIMDB_MAILBOX */
+    size_t payload_max;
+    size_t exact_size; /* AIMDB_ANY_SIZE if any size is accepted */
+    char key[AIMDB_KEY_MAX + 1];
+    char type_name[AIMDB_TYPE_NAME_MAX + 1]; /* "" if it has none */
+} aimdb_record_info_t;
+
+/* Registers a record. `config` may be NULL for the defaults.
+ *   AIMDB_OK             *record is written; valid until aimdb_destroy
+ *   AIMDB_ERR_KEY, AIMDB_ERR_EXISTS
+ *   AIMDB_ERR_ARGUMENT   capacity 0, exact_size over payload_max, unknown buffer, ...
+ *   AIMDB_ERR_STATE      the database is started or closed
+ *   AIMDB_ERR_NO_MEMORY  the memory above is not to be had */
+AIMDB_API aimdb_status_t aimdb_register(aimdb_t *db, const char *key,
+                                        const aimdb_record_config_t *config,
+                                        aimdb_record_t **record);
+
+/* Finds a record. With a type_name that is not NULL, or an exact_size that is
+ * not AIMDB_ANY_SIZE, the record must have been registered with the same.
+ * Works in every state.
+ *   AIMDB_OK             *record is written, the same handle for each open
+ *   AIMDB_ERR_KEY, AIMDB_ERR_NOT_FOUND
+ *   AIMDB_ERR_TYPE       the record has another type name or exact size */
+AIMDB_API aimdb_status_t aimdb_open(aimdb_t *db, const char *key, const char *type_name,
+                                    size_t exact_size, aimdb_record_t **record);
+
+/* Writes how the record was registered.  AIMDB_OK */
+AIMDB_API aimdb_status_t aimdb_record_info(aimdb_record_t *record, aimdb_record_info_t *info);
+
+typedef struct aimdb_producer_config {
+    size_t struct_size;
+    aimdb_producer_fn fn; /* not NULL */
+    void *user;           /* passed to `fn` */
+    aimdb_free_fn free;   /* of `user`, or NULL */
+} aimdb_producer_config_t;
+#define AIMDB_PRODUCER_CONFIG_INIT { sizeof(aimdb_producer_config_t), NULL, NULL, NULL }
+
+/* Gives the record its producer function, once, before start. It is in use
+ * until the database is destroyed and no call of it runs.
+ *   AIMDB_OK
+ *   AIMDB_ERR_EXISTS     the record has one
+ *   AIMDB_ERR_STATE      the database is started or closed */
+AIMDB_API aimdb_status_t aimdb_set_producer(aimdb_record_t *record,
+                                            const aimdb_producer_config_t *config);
+
+
+/* 6  PRODUCING ------------------------------------------------------------- */
+
+/* Gives one value to a record: runs its producer function on this thread, if
+ * it has one, then enqueues a copy of the bytes and wakes who waits. Never
+ * waits for a consumer. Several threads may produce into one record: all
+ * readers see the same order. `data` may be NULL if `size` is 0.
+ *   AIMDB_OK             enqueued
+ *   AIMDB_REJECTED       the producer function rejected it
+ *   AIMDB_CLOSED         the database is closing or closed
+ *   AIMDB_ERR_STATE      not started
+ *   AIMDB_ERR_SIZE       over payload_max, or not exact_size (also of a
+ *                        replacement, which counts as rejected)
+ *   AIMDB_ERR_DEPTH      called more than AIMDB_DEPTH_MAX callbacks deep
+ *   AIMDB_ERR_NO_MEMORY  no memory for the producer function's draft: taken
+ *                        once per thread and depth */
+AIMDB_API aimdb_status_t aimdb_produce(aimdb_record_t *record, const void *data, size_t size);
+
+/* The same from inside a callback, with the emitter it was given; the record
+ * must be of the emitter's database.
+ *   as aimdb_produce, and
+ *   AIMDB_ERR_EMITTER    NULL, made up, or its callback has returned
+ *   AIMDB_ERR_HANDLE     also: the record is of another database */
+AIMDB_API aimdb_status_t aimdb_emit(aimdb_emitter_t *emitter, aimdb_record_t *record,
+                                    const void *data, size_t size);
+
+
+/* 7  CALLBACK CONSUMERS ---------------------------------------------------- */
+
+typedef struct aimdb_consumer_stats {
+    size_t struct_size;
+    uint64_t offered;       /* values this subscription had to account for (see section 9) */
+    uint64_t delivered;     /* callbacks begun; of a reader: values returned */
+    uint64_t lagged_events; /* how often it lagged (ring) */
+    uint64_t lagged;        /* values lost by lagging (ring) */
+    uint64_t skipped;       /* values replaced by newer ones before they were seen (latest) */
+    uint64_t pending;       /* values waiting for it (ring, latest) */
+    uint64_t abandoned;     /* values cut off by unsubscribe or close */
+    uint64_t failures;      /* callbacks that returned non-zero */
+    uint64_t callback_ns;     /* time in callbacks, total */
+    uint64_t callback_max_ns; /* and the longest */
+} aimdb_consumer_stats_t;
+#define AIMDB_CONSUMER_STATS_INIT { sizeof(aimdb_consumer_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+typedef struct aimdb_consumer_config {
+    size_t struct_size;
+    aimdb_consumer_fn fn; /* not NULL */
+    aimdb_lag_fn on_lag;  /* or NULL */
+    void *user;           /* passed to `fn` and `on_lag` */
+    aimdb_free_fn free;   /* of `user`, or NULL; called on the dispatcher thread, or by the call
+                             that ends a subscription that was never started */
+    size_t stack_size;    /* bytes of the dispatcher thread's stack; 0: 1 MiB; at least 64 KiB */
+} aimdb_consumer_config_t;
+#define AIMDB_CONSUMER_CONFIG_INIT { sizeof(aimdb_consumer_config_t), NULL, NULL, NULL, NULL, 0 }
+
+/* Subscribes a consumer to a record, before or after start; it gets what is
+ * produced from now on (AIMDB_LATEST: also the current value). Each
+ * subscription has a thread of its own on which its callbacks run, with all
+ * signals blocked but SIGURG, SIGPROF and the synchronous ones.
+ * `consumer` may be NULL if the handle is not wanted.
+ *   AIMDB_OK
+ *   AIMDB_CLOSED          the database is closing or closed: not subscribed
+ *   AIMDB_ERR_NO_THREADS  no thread to be had, or AIMDB_DISPATCHERS_MAX reached
+ *   AIMDB_ERR_NO_MEMORY */
+AIMDB_API aimdb_status_t aimdb_subscribe(aimdb_record_t *record,
+                                         const aimdb_consumer_config_t *config,
+                                         aimdb_consumer_t **consumer);
+
+/* Ends a subscription. From outside callbacks it returns when no callback of
+ * the subscription runs or will run and its free function has returned; the
+ * handle is then ended. From inside any callback of the library it never
+ * waits: no further callback begins, and the end is announced by the free
+ * function; until then the handle stays valid. `last`, unless NULL, receives
+ * the last account (after AIMDB_IN_PROGRESS without the running callback's
+ * failure and time).
+ *   AIMDB_OK
+ *   AIMDB_IN_PROGRESS     called from inside a callback */
+AIMDB_API aimdb_status_t aimdb_unsubscribe(aimdb_consumer_t *consumer,
+                                           aimdb_consumer_stats_t *last);
+
+
+/* 8  PULL READERS ---------------------------------------------------------- */
+
+/* Opens a reader on a record, before or after start; it gets what is produced
+ * from now on (AIMDB_LATEST: also the current value). A reader may be used by
+ * several threads: each value goes to one of them.
+ *   AIMDB_OK              *reader is written
+ *   AIMDB_CLOSED          the database is closing or closed: not opened
+ *   AIMDB_ERR_NO_MEMORY */
+AIMDB_API aimdb_status_t aimdb_reader_open(aimdb_record_t *record, aimdb_reader_t **reader);
+
+/* Ends a reader and closes its descriptor. A receive that waits on another
+ * thread returns AIMDB_CLOSED. `last`, unless NULL, receives the last account.
+ *   AIMDB_OK */
+AIMDB_API aimdb_status_t aimdb_reader_close(aimdb_reader_t *reader, aimdb_consumer_stats_t *last);
+
+/* Receives the next value without waiting, copied into `buffer` of `capacity`
+ * bytes (NULL if 0). Take payload_max bytes and it always fits. `message` must
+ * have its struct_size set.
+ *   AIMDB_OK              *message describes the value; data points to `buffer`
+ *   AIMDB_LAGGED          message->lagged values were lost; the next call goes
+ *                         on with the oldest value held. Said once for each loss
+ *   AIMDB_EMPTY           nothing there
+ *   AIMDB_CLOSED          nothing there, and nothing will come
+ *   AIMDB_ERR_TOO_SMALL   message->size bytes are needed; the value stays pending */
+AIMDB_API aimdb_status_t aimdb_try_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
+                                        aimdb_message_t *message);
+
+/* The same, waiting at most timeout_ns for a value. Waiting is a futex sleep
+ * on the calling thread.
+ *   as aimdb_try_recv, with AIMDB_TIMEOUT instead of AIMDB_EMPTY */
+AIMDB_API aimdb_status_t aimdb_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
+                                    aimdb_message_t *message, int64_t timeout_ns);
+
+/* Waits as aimdb_recv for a first value, then takes what is there, at most
+ * `max` values, while they fit into `buffer`; payloads are packed at multiples
+ * of 8 bytes. messages[0].struct_size must be set and is the distance from one
+ * element of `messages` to the next. A value that was not taken stays pending.
+ * A loss is reported alone: it ends a batch, and the next call says it.
+ *   AIMDB_OK              *count messages are filled, at least 1
+ *   AIMDB_LAGGED          *count is 0, messages[0].lagged is set
+ *   AIMDB_TIMEOUT         *count is 0 (timeout 0: AIMDB_EMPTY)
+ *   AIMDB_CLOSED          *count is 0
+ *   AIMDB_ERR_TOO_SMALL   the first value needs messages[0].size bytes; *count is 0 */
+AIMDB_API aimdb_status_t aimdb_recv_batch(aimdb_reader_t *reader, void *buffer, size_t capacity,
+                                          aimdb_message_t *messages, size_t max, size_t *count,
+                                          int64_t timeout_ns);
+
+/* A descriptor for poll, epoll, libuv, asyncio. It is readable whenever there
+ * is something to receive or the reader is closed by a closed database; it may
+ * be readable with nothing to receive: then aimdb_try_recv says AIMDB_EMPTY
+ * and re-arms it. So: wait until readable, aimdb_try_recv until AIMDB_EMPTY or
+ * AIMDB_CLOSED. The descriptor is the reader's: never read, write or close it,
+ * and remove it from the event loop before aimdb_reader_close.
+ *   AIMDB_OK              *fd is written, the same at each call
+ *   AIMDB_ERR_NO_DESCRIPTORS */
+AIMDB_API aimdb_status_t aimdb_reader_fd(aimdb_reader_t *reader, int *fd);
+
+/* Copies the current value of a record without consuming it. AIMDB_LATEST: the
+ * newest value. AIMDB_MAILBOX: the value not yet taken.
+ *   AIMDB_OK              as aimdb_try_recv
+ *   AIMDB_EMPTY           no value (works in every state)
+ *   AIMDB_ERR_TOO_SMALL   message->size bytes are needed
+ *   AIMDB_ERR_UNSUPPORTED the record has a ring */
+AIMDB_API aimdb_status_t aimdb_peek(aimdb_record_t *record, void *buffer, size_t capacity,
+                                    aimdb_message_t *message);
+
+
+/* 9  STATISTICS ------------------------------------------------------------
+ *
+ * Always on. Each call gives a snapshot that is consistent in itself, at any
+ * moment:
+ *   ring, latest, per subscription:
+ *     offered = delivered + lagged + skipped + pending + abandoned
+ *     offered is what was produced since it subscribed (+ 1 if AIMDB_LATEST
+ *     had a value then)
+ *   mailbox, per record:
+ *     produced = taken + overwritten + pending + abandoned
+ * A value is pending until its callback begins or a receive returns it.
+ * `lagged` counts a loss from the moment it is certain, also before
+ * AIMDB_LAGGED has told it.
+ *
+ * Cost: one clock read per callback, two per call of a producer function.
+ */
+
+typedef struct aimdb_record_stats {
+    size_t struct_size;
+    uint64_t produced;    /* values enqueued */
+    uint64_t rejected;    /* by the producer function, or its replacement was no good */
+    uint64_t overwritten; /* mailbox: values replaced before anyone took them */
+    uint64_t taken;       /* mailbox: values taken by all readers ever */
+    uint64_t pending;     /* mailbox: 0 or 1 */
+    uint64_t abandoned;   /* mailbox: cut off by close */
+    uint64_t bytes;       /* payload bytes enqueued */
+    uint64_t readers;     /* consumers and readers subscribed now */
+    uint64_t memory;      /* bytes, by the formula of section 5 */
+    uint64_t producer_calls; /* of the producer function */
+    uint64_t producer_ns;    /* time in it, total */
+    uint64_t producer_max_ns;
+} aimdb_record_stats_t;
+#define AIMDB_RECORD_STATS_INIT                                                                    \
+    { sizeof(aimdb_record_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+typedef enum aimdb_door {
+    AIMDB_DOOR_CGO = 0,   /* the hot path goes through cgo */
+    AIMDB_DOOR_DIRECT = 1 /* the hot path does not enter the Go scheduler */
+} aimdb_door_t;
+
+typedef struct aimdb_database_stats {
+    size_t struct_size;
+    uint64_t records;
+    uint64_t consumers; /* callback subscriptions whose thread has not ended */
+    uint64_t readers;   /* pull readers open */
+    uint64_t memory;    /* bytes of all records */
+    aimdb_door_t door;  /* the same for the whole process */
+} aimdb_database_stats_t;
+#define AIMDB_DATABASE_STATS_INIT { sizeof(aimdb_database_stats_t), 0, 0, 0, 0, AIMDB_DOOR_CGO }
+
+/* Each works in every state until its handle ends.  AIMDB_OK */
+AIMDB_API aimdb_status_t aimdb_database_stats(aimdb_t *db, aimdb_database_stats_t *stats);
+AIMDB_API aimdb_status_t aimdb_record_stats(aimdb_record_t *record, aimdb_record_stats_t *stats);
+AIMDB_API aimdb_status_t aimdb_consumer_stats(aimdb_consumer_t *consumer,
+                                              aimdb_consumer_stats_t *stats);
+AIMDB_API aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consumer_stats_t *stats);
+
+
+/* 10  WHAT LOADING THE LIBRARY DOES -----------------------------------------
+ *
+ * It holds a Go runtime: loading starts 5 or 6 threads and reserves about
+ * 1.6 GB of address space (not memory). Its threads block asynchronous signals
+ * but SIGURG and SIGPROF. Handlers the program has for SIGURG before loading
+ * keep being called; RLIMIT_NOFILE stays as it was. Go installs handlers for
+ * the synchronous signals and forwards what is not its own to the handlers
+ * installed before it. A SIGPROF or SIGURG handler must be installed with
+ * SA_ONSTACK. dlclose does nothing. A memory limit (RLIMIT_AS) that starves
+ * the Go runtime itself ends the process; one that is met by records or
+ * threads is answered with AIMDB_ERR_NO_MEMORY or AIMDB_ERR_NO_THREADS.
+ */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* AIMDB_H */

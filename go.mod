@@ -1,0 +1,3 @@
+module github.com/aimdb-dev/aimdb-go
+
+go 1.25
