@@ -186,11 +186,11 @@ typedef struct aimdb_message {
     size_t struct_size;
     const void *data;       /* the bytes, aligned to 8; not NULL, also for size 0 */
     size_t size;            /* bytes */
-    uint64_t sequence;      /* number of the value in its record, from 1; 0 in a producer function */
     aimdb_record_t *record; /* the record */
+    uint64_t sequence;      /* number of the value in its record, from 1; 0 in a producer function */
     uint64_t lagged;        /* values lost (AIMDB_LAGGED only), else 0 */
 } aimdb_message_t;
-#define AIMDB_MESSAGE_INIT { sizeof(aimdb_message_t), NULL, 0, 0, NULL, 0 }
+#define AIMDB_MESSAGE_INIT { sizeof(aimdb_message_t), NULL, 0, NULL, 0, 0 }
 
 /* Where a producer function writes a replacement. */
 typedef struct aimdb_draft {
@@ -410,8 +410,7 @@ typedef struct aimdb_consumer_config {
     aimdb_consumer_fn fn; /* not NULL */
     aimdb_lag_fn on_lag;  /* or NULL */
     void *user;           /* passed to `fn` and `on_lag` */
-    aimdb_free_fn free;   /* of `user`, or NULL; called on the dispatcher thread, or by the call
-                             that ends a subscription that was never started */
+    aimdb_free_fn free;   /* of `user`, or NULL; called on the dispatcher thread, its last act */
     size_t stack_size;    /* bytes of the dispatcher thread's stack; 0: 1 MiB; at least 64 KiB */
 } aimdb_consumer_config_t;
 #define AIMDB_CONSUMER_CONFIG_INIT { sizeof(aimdb_consumer_config_t), NULL, NULL, NULL, NULL, 0 }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
+)
+
+// Control blocks: what the steps work on, off the Go heap, in arenas that are
+// never given back (package memory says why).
+
+// databaseBlock only counts generations.
+type databaseBlock struct{ generation uint32 }
+
+// A recordBlock is a buffer and what produce needs besides, four cache lines.
+// Everything below buffer is written under buffer.Lock, and its generation
+// too: a producer that holds the lock and finds its handle's generation has
+// the record, and its region, until it unlocks.
+type recordBlock struct {
+	buffer     buffers.Buffer
+	generation uint32
+	state      uint32 // atomic: readers look without the lock
+	inflight   uint32 // atomic: producer functions that run; close sleeps on it
+	database   uint32 // index: which database it is of
+	function   uint64 // the producer function; 0: none
+	user       uint64
+	rejected   uint64
+	calls      uint64
+	ns         uint64
+	nsMax      uint64
+}
+
+// The states of a record. Only open takes new values; until sealed, values
+// whose producer function runs are still taken.
+const (
+	created uint32 = iota
+	open
+	closing
+	sealed
+)
+
+// A cursorBlock is a reader's cursor and what its kind of reader needs
+// besides, two cache lines; written under cursor.Lock.
+type cursorBlock struct {
+	cursor     buffers.Cursor
+	generation uint32
+	phase      uint32 // consumer; atomic: who waits for the end sleeps on it
+	record     uint64 // address of the recordBlock
+	callback   bool   // a consumer, not a reader
+	polled     bool   // a reader with a descriptor
+	_          [6]byte
+	failures   uint64
+	ns         uint64
+	nsMax      uint64
+}
+
+// The phases of a consumer.
+const (
+	idle    uint32 = iota
+	calling        // a callback of it runs
+	stopped        // no callback runs or will run
+	done           // its user pointer is freed too
+)
+
+var (
+	_ = [1]struct{}{}[unsafe.Sizeof(databaseBlock{})-1<<2]
+	_ = [1]struct{}{}[unsafe.Sizeof(recordBlock{})-1<<8]
+	_ = [1]struct{}{}[unsafe.Sizeof(cursorBlock{})-1<<7]
+)
+
+// recordAt is the block a record handle points into, or nil. Whether it is
+// still the record's is for the generation to say.
+//
+//go:nosplit
+func recordAt(h Handle) *recordBlock {
+	if !h.is(recordHandle) {
+		return nil
+	}
+	return (*recordBlock)(unsafe.Add(nil, records.At(h.index())))
+}
+
+func databaseAt(index uint32) *databaseBlock {
+	return (*databaseBlock)(unsafe.Add(nil, databases.At(index)))
+}
+
+//go:nosplit
+func cursorAt(index uint32) *cursorBlock {
+	return (*cursorBlock)(unsafe.Add(nil, cursors.At(index)))
+}
+
+//go:nosplit
+func (c *cursorBlock) source() *recordBlock {
+	return (*recordBlock)(unsafe.Add(nil, uintptr(c.record)))
+}
+
+//go:nosplit
+func (r *recordBlock) sealed() bool { return atomic.LoadUint32(&r.state) == sealed }
+
+// handleOf is the handle of the record the block is now.
+//
+//go:nosplit
+func handleOf(r *recordBlock) Handle {
+	index := records.IndexOf(uintptr(unsafe.Pointer(r)))
+	return handle(recordHandle, index, atomic.LoadUint32(&r.generation))
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package buffers holds the three buffers of a record: the SPMC ring
+// ([Ring]), the single latest ([Latest]) and the mailbox ([Mailbox]).
+//
+// A buffer lies off the Go heap: its control words in a [Buffer], its values
+// in slots of a memory region. Everything a thread does to a buffer per value
+// (Push, Read, Peek) is nosplit, allocates nothing, cannot panic and waits for
+// nobody: the caller holds the locks that the function names.
+//
+// Orderings hold for amd64 and arm64; each file says why.
+package buffers
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/memory"
+	"github.com/aimdb-dev/aimdb-go/core/park"
+)
+
+// A Kind is one of the three buffers.
+type Kind uint32
+
+const (
+	Ring Kind = iota
+	Latest
+	Mailbox
+)
+
+// A Buffer is the control words of one buffer, on three cache lines by who
+// writes them: nobody (its shape), producers, and readers that go to sleep.
+// It is only ever reused for another Buffer: Lock and Event keep their words.
+type Buffer struct {
+	// The shape: written by Open before the buffer is shared.
+	data       uint64 // address of the first slot
+	slots      uint64
+	stride     uint64 // bytes from one slot to the next
+	capacity   uint64
+	payloadMax uint64
+	exact      uint64
+	first      uint64 // position of the first value
+	kind       Kind
+	_          uint32
+
+	// Written under Lock.
+	Lock        park.Lock
+	full        uint32 // mailbox: a value waits; atomic, for those who only look
+	tail        uint64 // atomic: position of the next value; readers look without the lock
+	slot        uint64 // where it goes
+	bytes       uint64
+	overwritten uint64
+	taken       uint64
+	abandoned   uint64
+	_           uint64
+
+	// Written by readers.
+	Event park.Event
+	Armed uint32 // atomic: readers whose descriptor a push must write
+	_     uint32
+	_     [6]uint64
+}
+
+// A slot is a size and the bytes, padded to 8.
+const header = 8
+
+// Shape is what a buffer is opened with.
+type Shape struct {
+	Kind       Kind
+	Capacity   uint64 // values, at least 1; 1 for Latest and Mailbox
+	PayloadMax uint64 // bytes
+	Exact      uint64 // the only size there is, or AnySize
+}
+
+// AnySize as Shape.Exact: any size up to PayloadMax.
+const AnySize = ^uint64(0)
+
+// Slots is how many values the region holds.
+func (s Shape) Slots() uint64 {
+	switch s.Kind {
+	case Latest:
+		return latestSlots
+	case Mailbox:
+		return 1
+	}
+	return ringSlots(s.Capacity)
+}
+
+func (s Shape) stride() uint64 { return header + (s.PayloadMax+7)&^7 }
+
+// Bytes is the size of the region before rounding to pages, or false if it
+// exceeds what 63 bits count.
+func (s Shape) Bytes() (uint64, bool) {
+	const most = 1 << 62
+	slots := s.Slots()
+	if s.Capacity > most || s.PayloadMax > most || slots > most/s.stride() {
+		return 0, false
+	}
+	return slots * s.stride(), true
+}
+
+// Open gives the buffer its region. The first value gets the position first:
+// 0, but for tests of wrap-around.
+func (b *Buffer) Open(s Shape, region memory.Region, first uint64) {
+	b.data, b.kind, b.exact = uint64(region.Base()), s.Kind, s.Exact
+	b.slots, b.stride, b.capacity, b.payloadMax = s.Slots(), s.stride(), s.Capacity, s.PayloadMax
+	b.first = first
+	atomic.StoreUint32(&b.full, 0)
+	atomic.StoreUint64(&b.tail, first)
+	b.slot = 0
+	b.bytes, b.overwritten, b.taken, b.abandoned = 0, 0, 0, 0
+}
+
+// Kind is the buffer's kind.
+//
+//go:nosplit
+func (b *Buffer) Kind() Kind { return b.kind }
+
+// PayloadMax is the largest value in bytes.
+//
+//go:nosplit
+func (b *Buffer) PayloadMax() uint64 { return b.payloadMax }
+
+// Exact is the only size of a value, or AnySize.
+//
+//go:nosplit
+func (b *Buffer) Exact() uint64 { return b.exact }
+
+// Accepts reports whether a value may have this size.
+//
+//go:nosplit
+func (b *Buffer) Accepts(size uint64) bool {
+	return size <= b.payloadMax && (b.exact == AnySize || size == b.exact)
+}
+
+// BufferOf is the buffer whose event has the given address.
+//
+//go:nosplit
+func BufferOf(event uintptr) *Buffer {
+	return (*Buffer)(unsafe.Add(unsafe.Pointer(park.EventAt(event)), -int(unsafe.Offsetof(Buffer{}.Event))))
+}
+
+//go:nosplit
+func (b *Buffer) at(slot uint64) unsafe.Pointer {
+	return unsafe.Add(nil, uintptr(b.data+slot*b.stride))
+}
+
+// Push stores a value of at most PayloadMax bytes. The caller holds Lock.
+//
+//go:nosplit
+func (b *Buffer) Push(src unsafe.Pointer, size uint64) {
+	switch b.kind {
+	case Ring:
+		b.pushRing(src, size)
+	case Latest:
+		b.pushLatest(src, size)
+	default:
+		b.pushMailbox(src, size)
+	}
+	b.bytes += size
+}
+
+// write fills a slot and then publishes it: the store of tail releases the value.
+//
+//go:nosplit
+func (b *Buffer) write(at, src unsafe.Pointer, size uint64) {
+	if faultNoFence {
+		atomic.StoreUint64(&b.tail, b.tail+1)
+	}
+	storeSize(at, size)
+	copyToSlot(unsafe.Add(at, header), src, uintptr(size))
+	if !faultNoFence {
+		atomic.StoreUint64(&b.tail, b.tail+1)
+	}
+}
+
+// An Outcome is what a look at a buffer found.
+type Outcome uint32
+
+const (
+	Value     Outcome = iota // copied out
+	Empty                    // nothing for this reader
+	Lagged                   // values were lost; the cursor stands on the oldest held
+	TooSmall                 // the value is larger than the destination, and still pending
+	NeedsLock                // only a look with Lock held can tell
+)
+
+// A Found is what Read and Peek give.
+type Found struct {
+	Outcome  Outcome
+	Size     uint64 // of the value
+	Position uint64 // of the value: how many came before it in its record
+	Lost     uint64 // Lagged: how many
+}
+
+// Read gives the reader its next value, copied to dst, which holds capacity
+// bytes. The caller holds the cursor's lock, and Lock if locked; a mailbox
+// needs it always.
+//
+//go:nosplit
+func (b *Buffer) Read(c *Cursor, dst unsafe.Pointer, capacity uint64, locked bool) Found {
+	switch b.kind {
+	case Ring:
+		return b.readRing(c, dst, capacity, locked)
+	case Latest:
+		return b.readLatest(c, dst, capacity, locked)
+	}
+	if !locked {
+		if atomic.LoadUint32(&b.full) == 0 {
+			return Found{Outcome: Empty}
+		}
+		return Found{Outcome: NeedsLock}
+	}
+	return b.readMailbox(c, dst, capacity)
+}
+
+// Waits reports whether a value waits for the reader. It may be asked with the
+// cursor's lock held only.
+//
+//go:nosplit
+func (b *Buffer) Waits(c *Cursor) bool {
+	if b.kind == Mailbox {
+		return b.Full()
+	}
+	return atomic.LoadUint64(&b.tail) != c.position
+}
+
+// Full reports whether a mailbox holds a value.
+//
+//go:nosplit
+func (b *Buffer) Full() bool { return atomic.LoadUint32(&b.full) != 0 }
+
+// Peek copies the current value of a latest or a mailbox. The caller holds Lock.
+//
+//go:nosplit
+func (b *Buffer) Peek(dst unsafe.Pointer, capacity uint64) Found {
+	tail := b.tail
+	if b.kind == Mailbox && b.full == 0 || b.kind == Latest && b.neverPushed() {
+		return Found{Outcome: Empty}
+	}
+	slot := uint64(0)
+	if b.kind == Latest {
+		slot = (tail - 1) % latestSlots
+	}
+	return b.copyOut(slot, tail-1, dst, capacity)
+}
+
+// copyOut copies the value of a slot. Without Lock the result may be torn: the
+// caller checks afterwards that no writer was there.
+//
+//go:nosplit
+func (b *Buffer) copyOut(slot, position uint64, dst unsafe.Pointer, capacity uint64) Found {
+	at := b.at(slot)
+	// Every size ever stored is at most payloadMax, and this load is atomic: the
+	// copy stays within the slot and, after the test, within dst.
+	size := loadSize(at)
+	if size > capacity {
+		return Found{Outcome: TooSmall, Size: size, Position: position}
+	}
+	copyFromSlot(dst, unsafe.Add(at, header), uintptr(size))
+	return Found{Outcome: Value, Size: size, Position: position}
+}
+
+// Counts is what a buffer has counted. The caller holds Lock.
+type Counts struct{ Produced, Bytes, Overwritten, Taken, Pending, Abandoned uint64 }
+
+// Counts gives a consistent account. The caller holds Lock.
+func (b *Buffer) Counts() Counts {
+	return Counts{b.tail - b.first, b.bytes, b.overwritten, b.taken, uint64(b.full), b.abandoned}
+}
+
+// Abandon gives a mailbox's value up, at the end. The caller holds Lock.
+func (b *Buffer) Abandon() {
+	b.abandoned += uint64(b.full)
+	atomic.StoreUint32(&b.full, 0)
+}

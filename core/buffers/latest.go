@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package buffers
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// The single latest: each reader sees the newest value, at most once, and
+// never an older one after a newer.
+//
+// It is a ring of four slots with capacity 1 in which a reader goes to the
+// newest value at once and counts what it passed as skipped. Invariants and
+// orderings are the ring's; the slot of position p is p mod 4, which also
+// holds across the wrap at 2^64. Four slots let a reader finish its copy while
+// two newer values are written; after that it copies with Lock held.
+const latestSlots = 4
+
+// neverPushed needs Lock.
+//
+//go:nosplit
+func (b *Buffer) neverPushed() bool { return b.tail == b.first }
+
+//go:nosplit
+func (b *Buffer) pushLatest(src unsafe.Pointer, size uint64) {
+	b.write(b.at(b.tail%latestSlots), src, size)
+}
+
+// readLatest tries a bounded number of times before it asks for Lock.
+//
+//go:nosplit
+func (b *Buffer) readLatest(c *Cursor, dst unsafe.Pointer, capacity uint64, locked bool) Found {
+	const tries = 3
+	for range tries {
+		tail := atomic.LoadUint64(&b.tail)
+		if tail == c.position {
+			return Found{Outcome: Empty}
+		}
+		newest := tail - 1
+		found := b.copyOut(newest%latestSlots, newest, dst, capacity)
+		atomic.StoreUint32(&c.fence, 0)
+		if atomic.LoadUint64(&b.tail)-newest >= latestSlots && !locked {
+			continue
+		}
+		if found.Outcome == Value {
+			c.delivered++
+			c.skipped += newest - c.position
+			c.position = tail
+		}
+		return found
+	}
+	return Found{Outcome: NeedsLock}
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package buffers
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// The mailbox: one slot. A new value overwrites an untaken one; a value is
+// taken by exactly one reader.
+//
+// # Invariants
+//
+//  1. The slot, full, and the counters are read and written under Lock. So a
+//     value is never torn, and never taken twice.
+//  2. full is also loaded without Lock, by readers that look whether to take
+//     it, and that is only a hint: they look again with Lock held. It is
+//     stored after tail's value and before Lock is freed, so a reader that has
+//     announced itself (see park.Event) and then finds it 0 is seen by the
+//     producer: both are sequentially consistent.
+//  3. produced = taken + overwritten + full + abandoned.
+//
+// A value wakes one reader. A reader that goes away without having looked
+// must pass the wake on (see core's receive step), or the value would lie
+// there while others sleep.
+//
+// Positions only count; at the wrap of 2^64 nothing happens.
+
+//go:nosplit
+func (b *Buffer) pushMailbox(src unsafe.Pointer, size uint64) {
+	b.overwritten += uint64(b.full)
+	b.write(b.at(0), src, size)
+	atomic.StoreUint32(&b.full, 1)
+}
+
+//go:nosplit
+func (b *Buffer) readMailbox(c *Cursor, dst unsafe.Pointer, capacity uint64) Found {
+	if b.full == 0 {
+		return Found{Outcome: Empty}
+	}
+	found := b.copyOut(0, b.tail-1, dst, capacity)
+	if found.Outcome == Value {
+		atomic.StoreUint32(&b.full, 0)
+		b.taken++
+		c.delivered++
+	}
+	return found
+}

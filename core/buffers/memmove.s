@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// An assembly file lets a package declare a function without a body.

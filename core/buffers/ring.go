@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package buffers
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// The SPMC ring: every reader sees every value in order, each at its own
+// cursor; one that is more than capacity behind loses the oldest and is told
+// how many.
+//
+// Positions count values and wrap at 2^64; only differences of positions are
+// compared, so the wrap is like any other number. Slots are walked with an
+// index of their own, not computed from the position, so any number of slots
+// goes on across the wrap.
+//
+// # Invariants
+//
+//  1. tail is the position of the next value, slot the slot it goes to. Both
+//     are written under Lock only; tail is loaded by anyone.
+//  2. The value at position p lies in one slot from the store of tail = p+1
+//     until a producer begins to write position p+slots, which is after the
+//     store of tail = p+slots.
+//  3. slots > capacity: the slot being written never belongs to one of the
+//     capacity values behind tail. The eighth more is time for a reader that
+//     copies the oldest of them.
+//  4. A reader's slot holds its position: they start as (tail, slot), read
+//     under Lock, and advance together.
+//
+// # Why each ordering holds
+//
+// A reader never uses a value that is not whole: it sees tail > p by an
+// acquiring load, and the producer's store of tail = p+1, a release, comes
+// after the payload (XCHG on amd64, STLR on arm64).
+//
+// A reader never uses a value that was being overwritten. It copies, then
+// loads tail again, and takes the copy only if tail-p < slots. By (2) whoever
+// writes into that slot anew has stored tail = p+slots before. Needed is that
+// a reader which saw a byte of the new value also sees that tail:
+//
+//   - in the producer, the store of tail before the later stores to the
+//     payload. Between them the lock is freed and taken again: STLR (tail) is
+//     ordered before the acquiring load of the CAS that takes the lock, and
+//     that before the stores that follow (arm64: [L];po;[A] and [A];po). On
+//     amd64 stores are never reordered.
+//   - in the reader, the loads of the payload before the second load of tail.
+//     Plain loads are not ordered before a later acquiring load, so the reader
+//     stores a word of its own in between: loads before STLR (po;[L]), STLR
+//     before LDAR ([L];po;[A]). On amd64 loads are never reordered.
+//
+// A reader that was overtaken while it copied, or that has lagged, looks again
+// with Lock held: no producer can overtake it there, so it cannot starve.
+
+// ringSlots is the capacity, the slot being written, and an eighth.
+func ringSlots(capacity uint64) uint64 { return capacity + capacity/8 + 1 }
+
+//go:nosplit
+func (b *Buffer) pushRing(src unsafe.Pointer, size uint64) {
+	slot := b.slot
+	b.slot++
+	if b.slot == b.slots {
+		b.slot = 0
+	}
+	b.write(b.at(slot), src, size)
+}
+
+//go:nosplit
+func (b *Buffer) readRing(c *Cursor, dst unsafe.Pointer, capacity uint64, locked bool) Found {
+	behind := atomic.LoadUint64(&b.tail) - c.position
+	if behind == 0 {
+		return Found{Outcome: Empty}
+	}
+	if behind > b.capacity {
+		if !locked {
+			return Found{Outcome: NeedsLock}
+		}
+		return b.lag(c, behind-b.capacity)
+	}
+	found := b.copyOut(c.slot, c.position, dst, capacity)
+	atomic.StoreUint32(&c.fence, 0)
+	if atomic.LoadUint64(&b.tail)-c.position >= b.slots {
+		return Found{Outcome: NeedsLock} // never with Lock held: tail stands still
+	}
+	if found.Outcome == Value {
+		c.delivered++
+		c.position++
+		c.slot++
+		if c.slot == b.slots {
+			c.slot = 0
+		}
+	}
+	return found
+}
+
+// lag moves the cursor over n lost values to the oldest held, which lies
+// capacity slots before the one to be written. The caller holds both locks.
+//
+//go:nosplit
+func (b *Buffer) lag(c *Cursor, n uint64) Found {
+	if b.slot >= b.capacity {
+		c.slot = b.slot - b.capacity
+	} else {
+		c.slot = b.slot + b.slots - b.capacity
+	}
+	c.position += n
+	c.lagged += n
+	c.laggedEvents++
+	if faultLagOffByOne {
+		n--
+	}
+	return Found{Outcome: Lagged, Lost: n}
+}

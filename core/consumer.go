@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
+	"github.com/aimdb-dev/aimdb-go/core/park"
+)
+
+// A Consumer is a callback subscription. Its dispatcher, a goroutine or a
+// thread of its own, makes one call at a time, in order.
+type Consumer struct {
+	subscription
+	config  *ConsumerConfig
+	trouble *trouble // made at the first; the dispatcher's
+
+	// Under db.mu. The block is given back when the dispatcher has ended,
+	// someone has unsubscribed, and nobody waits for the end.
+	holders  int32
+	detached bool
+	ended    bool
+	freed    bool
+}
+
+// An Incoming is a value as it reaches a callback in Go, valid during the call.
+type Incoming struct {
+	Data     []byte
+	Sequence uint64 // number of the value in its record, from 1
+	Record   *Record
+}
+
+// ConsumerConfig is what a consumer is subscribed with.
+type ConsumerConfig struct {
+	// Func gets each value. An error is a failure: counted, delivery goes on.
+	Func func(Emitter, *Incoming) error
+
+	// OnLag is told of values lost, before the next value. May be nil.
+	OnLag func(e Emitter, r *Record, lost uint64)
+
+	// Dispatcher, for consumers outside of Go, starts what calls Next steps in
+	// the place of a goroutine. It must have [Consumer.End] called after the
+	// step that answers Closed. If it fails there is no subscription.
+	Dispatcher func(*Consumer) error
+
+	// OnEnd is called once, after the last callback, by the dispatcher in Go.
+	OnEnd func()
+}
+
+// Subscribe adds a consumer to a record, before or after start. It gets what
+// is produced from now on; of a latest also the current value.
+func (r *Record) Subscribe(config ConsumerConfig) (*Consumer, error) {
+	if config.Func == nil && config.Dispatcher == nil {
+		return nil, fail(ErrArgument, "config.fn: is NULL")
+	}
+	c := &Consumer{config: &config}
+	r.db.mu.Lock()
+	if err := r.attach(&c.subscription, consumerHandle); err != nil {
+		r.db.mu.Unlock()
+		return nil, err
+	}
+	consumerTable.put(c.index, c)
+	r.consumers[c] = struct{}{}
+	r.db.consumers++
+	c.holders++ // by this call
+	r.db.mu.Unlock()
+	if err := c.begin(); err != nil {
+		c.withdraw()
+		return nil, err
+	}
+	c.unhold(false)
+	return c, nil
+}
+
+func (c *Consumer) begin() error {
+	if c.config.Dispatcher != nil {
+		return c.config.Dispatcher(c)
+	}
+	go c.dispatch()
+	return nil
+}
+
+// withdraw takes a subscription back whose dispatcher did not start.
+func (c *Consumer) withdraw() {
+	c.stop()
+	atomic.StoreUint32(&c.block.phase, done)
+	park.Wake(word(&c.block.phase), park.Everyone)
+	c.record.db.mu.Lock()
+	c.detach()
+	c.markEnded()
+	c.record.db.mu.Unlock()
+	c.unhold(true)
+}
+
+// Handle names the consumer for drivers outside of Go.
+func (c *Consumer) Handle() Handle { return c.handle }
+
+// Record is what the consumer is subscribed to.
+func (c *Consumer) Record() *Record { return c.record }
+
+// finish is the end of a dispatcher in Go.
+func (c *Consumer) finish() {
+	if c.config.OnEnd != nil {
+		c.config.OnEnd()
+	}
+	c.End()
+}
+
+// End tells that the dispatcher has ended and the user pointer is freed.
+func (c *Consumer) End() {
+	if c.trouble != nil {
+		c.trouble.end(c)
+	}
+	atomic.StoreUint32(&c.block.phase, done)
+	park.Wake(word(&c.block.phase), park.Everyone)
+	c.record.db.mu.Lock()
+	defer c.record.db.mu.Unlock()
+	c.markEnded()
+	c.freeIfLast()
+}
+
+// Report is told by the dispatcher of losses and failed callbacks, for the log.
+func (c *Consumer) Report(lagged, failures uint64) {
+	if c.trouble == nil {
+		c.trouble = new(trouble)
+	}
+	c.trouble.report(c, lagged, failures)
+}
+
+// Unsubscribe ends the subscription. It returns when no callback of it runs or
+// will run; from inside any callback it does not wait, answers InProgress, and
+// OnEnd tells the end.
+func (c *Consumer) Unsubscribe(inside bool) (Status, ConsumerStats, error) {
+	db := c.record.db
+	db.mu.Lock()
+	if c.freed {
+		db.mu.Unlock()
+		return ErrHandle, ConsumerStats{}, fail(ErrHandle, "consumer: is unsubscribed")
+	}
+	c.holders++
+	c.detach()
+	db.mu.Unlock()
+	c.stop()
+	c.record.wakeReaders()
+	if inside {
+		last := c.Stats()
+		c.unhold(false)
+		return InProgress, last, nil
+	}
+	c.await(done, time.Time{})
+	last := c.Stats()
+	c.unhold(true)
+	return OK, last, nil
+}
+
+// stop ends the account: no further callback begins. It reports whether none
+// runs.
+func (c *Consumer) stop() (quiet bool) {
+	owner := c.block.cursor.Lock.Lock()
+	c.block.cursor.Stop(&c.record.block.buffer)
+	quiet = atomic.LoadUint32(&c.block.phase) != calling
+	c.block.cursor.Lock.Unlock(owner)
+	return quiet
+}
+
+// await waits for a phase, until the deadline. The caller is a holder.
+func (c *Consumer) await(phase uint32, end time.Time) {
+	for {
+		now := atomic.LoadUint32(&c.block.phase)
+		if now >= phase || !park.Sleep(word(&c.block.phase), now, left(end)) {
+			return
+		}
+	}
+}
+
+// detach needs db.mu.
+func (c *Consumer) detach() {
+	c.detached = true
+	delete(c.record.consumers, c)
+}
+
+// markEnded needs db.mu.
+func (c *Consumer) markEnded() {
+	c.ended = true
+	c.record.db.consumers--
+}
+
+// unhold is the end of a caller's interest; unlist: its handle ends now.
+func (c *Consumer) unhold(unlist bool) {
+	c.record.db.mu.Lock()
+	defer c.record.db.mu.Unlock()
+	c.holders--
+	if unlist {
+		c.unlist()
+	}
+	c.freeIfLast()
+}
+
+// unlist ends the handle. It needs db.mu; only once can the entry be another's.
+func (c *Consumer) unlist() {
+	if consumerTable.get(c.index) == c {
+		consumerTable.put(c.index, nil)
+	}
+}
+
+// freeIfLast needs db.mu.
+func (c *Consumer) freeIfLast() {
+	if c.holders == 0 && c.detached && c.ended && !c.freed {
+		c.freed = true
+		c.unlist()
+		c.release()
+	}
+}
+
+// A subscription is what consumers and readers have in common.
+type subscription struct {
+	record *Record
+	block  *cursorBlock
+	handle Handle
+	index  uint32
+}
+
+// attach gives the subscription its block. It needs db.mu.
+func (r *Record) attach(s *subscription, t handleType) error {
+	switch r.db.state {
+	case stateDestroyed:
+		return fail(ErrHandle, "record: its database is destroyed")
+	case stateClosing, stateClosed:
+		return fail(Closed, "record: its database is "+r.db.state.String())
+	}
+	index, err := cursors.Alloc()
+	if err != nil {
+		return fail(ErrNoMemory, "record: no memory or address space for one more subscription")
+	}
+	b := cursorAt(index)
+	*s = subscription{record: r, block: b, index: index}
+	owner := b.cursor.Lock.Lock()
+	r.locked(func(rb *recordBlock) { b.cursor.Attach(&rb.buffer) })
+	b.record = uint64(uintptr(unsafe.Pointer(r.block)))
+	b.callback, b.polled = t == consumerHandle, false
+	b.failures, b.ns, b.nsMax = 0, 0, 0
+	atomic.StoreUint32(&b.phase, idle)
+	s.handle = handle(t, index, enliven(&b.generation))
+	b.cursor.Lock.Unlock(owner)
+	return nil
+}
+
+// release ends the generation and gives the block back.
+func (s *subscription) release() {
+	owner := s.block.cursor.Lock.Lock()
+	atomic.AddUint32(&s.block.generation, 1)
+	s.block.cursor.Lock.Unlock(owner)
+	cursors.Free(s.index)
+}
+
+// ConsumerStats is the account of a consumer or reader:
+// Offered = Delivered + Lagged + Skipped + Pending + Abandoned.
+type ConsumerStats struct {
+	buffers.Account
+	Failures      uint64 // callbacks that failed
+	CallbackNs    uint64 // time in callbacks, total
+	CallbackMaxNs uint64 // and the longest
+}
+
+// Stats gives a snapshot that is consistent in itself.
+func (s *subscription) Stats() ConsumerStats {
+	b := s.block
+	owner := b.cursor.Lock.Lock()
+	defer b.cursor.Lock.Unlock(owner)
+	return ConsumerStats{b.cursor.Account(&s.record.block.buffer), b.failures, b.ns, b.nsMax}
+}

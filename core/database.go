@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package core is AimDB: an in-process data plane.
+//
+// A program makes a [Database], registers [Record]s, and produces byte values
+// into them without ever waiting. Consumers get the values at their own pace,
+// through one of three buffers: a ring (every value, losses counted exactly),
+// the latest value, or a mailbox (each value to one reader).
+//
+// All functions may be called from several goroutines. Calls from inside a
+// callback that would wait for callbacks must say so (the inside argument), as
+// Go has no way to tell.
+package core
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
+	"github.com/aimdb-dev/aimdb-go/core/park"
+)
+
+// Forever is a timeout without limit.
+const Forever = park.Forever
+
+// A Database holds records and goes through one life: created, running,
+// closing, closed, destroyed.
+type Database struct {
+	handle Handle
+	index  uint32
+	log    logger
+
+	mu        sync.Mutex
+	state     lifecycle
+	records   map[string]*Record
+	consumers int  // subscriptions whose dispatcher has not ended
+	readers   int  // open
+	abandoned bool // a close has cut off values
+}
+
+type lifecycle int
+
+const (
+	stateCreated lifecycle = iota
+	stateRunning
+	stateClosing
+	stateClosed
+	stateDestroyed
+)
+
+func (s lifecycle) String() string {
+	return [...]string{"not started", "running", "closing", "closed", "destroyed"}[s]
+}
+
+// Config is what a database is made with.
+type Config struct {
+	Log   func(Level, string) // nil: to standard error
+	Level Level               // the least severe level to log
+	OnEnd func()              // called once, when Log will not be used again
+}
+
+// New makes a database.
+func New(config Config) (*Database, error) {
+	index, err := databases.Alloc()
+	if err != nil {
+		return nil, fail(ErrNoMemory, "db: no memory or address space for one more database")
+	}
+	generation := enliven(&databaseAt(index).generation)
+	db := &Database{
+		handle: handle(databaseHandle, index, generation), index: index,
+		log: newLogger(config), records: make(map[string]*Record),
+	}
+	databaseTable.put(index, db)
+	db.log.write(Info, "database created")
+	return db, nil
+}
+
+// Handle names the database for drivers outside of Go.
+func (db *Database) Handle() Handle { return db.handle }
+
+// Start opens the database for values.
+func (db *Database) Start() error {
+	db.mu.Lock()
+	was := db.state
+	if was == stateCreated {
+		db.state = stateRunning
+		for _, r := range db.records {
+			r.setState(open)
+		}
+	}
+	db.mu.Unlock()
+	if was != stateCreated {
+		return fail(ErrState, "db: is "+was.String()+"; only a database that is not started can be started")
+	}
+	db.log.write(Info, "database started")
+	return nil
+}
+
+// Close ends intake and lets callback consumers drain until the timeout; then
+// no further callback begins, and what is left is abandoned. Pull readers and
+// statistics stay usable.
+//
+// It answers OK, Timeout (values were abandoned), or Blocked (a callback or
+// producer function still runs). From inside a callback it never waits: it
+// answers InProgress and goes on in the background.
+func (db *Database) Close(timeout time.Duration, inside bool) (Status, error) {
+	if timeout < 0 {
+		return ErrArgument, fail(ErrArgument, "timeout_ns: is negative")
+	}
+	end := deadline(timeout)
+	db.mu.Lock()
+	if db.state == stateCreated {
+		db.mu.Unlock()
+		return ErrState, fail(ErrState, "db: is not started; there is nothing to close")
+	}
+	if db.state == stateRunning {
+		db.state = stateClosing
+		for _, r := range db.records {
+			r.setState(closing)
+		}
+	}
+	all := db.allRecords()
+	db.mu.Unlock()
+	if inside {
+		go db.finish(all, end)
+		return InProgress, nil
+	}
+	return db.finish(all, end), nil
+}
+
+// finish is the waiting part of Close. Several may run: each does all of it,
+// with its own deadline, and finds done what another did before.
+func (db *Database) finish(all []*Record, end time.Time) Status {
+	quiet := true
+	for _, r := range all {
+		quiet = r.awaitProducers(end) && quiet
+	}
+	for _, r := range all {
+		r.seal()
+	}
+	for _, r := range all {
+		quiet = r.endConsumers(end) && quiet
+	}
+	abandoned, first := db.markClosed(all)
+	if abandoned && first {
+		db.log.write(Warning, "values were abandoned by close")
+	}
+	switch {
+	case !quiet:
+		return Blocked
+	case abandoned:
+		return Timeout
+	}
+	return OK
+}
+
+// markClosed reports whether closing has cut off values, and whether this is
+// the first close to end.
+func (db *Database) markClosed(all []*Record) (abandoned, first bool) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, r := range all {
+		db.abandoned = r.abandon() || db.abandoned
+	}
+	first = db.state == stateClosing
+	if first {
+		db.state = stateClosed
+	}
+	return db.abandoned, first
+}
+
+// Destroy ends the database, its records, consumers and readers. It never
+// waits: memory and user pointers follow when the last callback has returned.
+func (db *Database) Destroy() error {
+	all, err := db.end()
+	if err != nil {
+		return err
+	}
+	if db.atRest(all) {
+		db.reap(all)
+		return nil
+	}
+	go func() {
+		for _, r := range all {
+			r.awaitEnd()
+		}
+		db.reap(all)
+	}()
+	return nil
+}
+
+// end ends all handles.
+func (db *Database) end() ([]*Record, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	switch db.state {
+	case stateRunning:
+		return nil, fail(ErrState, "db: is running; close it before it is destroyed")
+	case stateDestroyed:
+		return nil, fail(ErrHandle, "db: is destroyed")
+	}
+	db.state = stateDestroyed
+	databaseTable.put(db.index, nil)
+	atomic.AddUint32(&databaseAt(db.index).generation, 1)
+	all := db.allRecords()
+	db.records = nil
+	for _, r := range all {
+		r.destroy()
+	}
+	return all, nil
+}
+
+// atRest reports whether no callback or producer function runs any more.
+func (db *Database) atRest(all []*Record) bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, r := range all {
+		if !r.atRest() {
+			return false
+		}
+	}
+	return true
+}
+
+// reap gives the blocks back and ends the last user pointers.
+func (db *Database) reap(all []*Record) {
+	for _, r := range all {
+		r.reap()
+	}
+	databases.Free(db.index)
+	db.log.write(Info, "database destroyed")
+	db.log.release()
+}
+
+// allRecords needs mu.
+func (db *Database) allRecords() []*Record {
+	all := make([]*Record, 0, len(db.records))
+	for _, r := range db.records {
+		all = append(all, r)
+	}
+	return all
+}
+
+// Open finds a record. A type name other than "", and an exact size other than
+// [buffers.AnySize], must be the record's.
+func (db *Database) Open(key, typeName string, exact uint64) (*Record, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	db.mu.Lock()
+	r := db.records[key]
+	db.mu.Unlock()
+	switch {
+	case r == nil:
+		return nil, fail(ErrNotFound, "key: no record is registered as "+key)
+	case typeName != "" && typeName != r.config.TypeName:
+		return nil, fail(ErrType, "type_name: is "+typeName+", the record's is "+orNone(r.config.TypeName))
+	case exact != buffers.AnySize && exact != r.config.Exact:
+		return nil, fail(ErrType, "exact_size: is "+decimal(exact)+", the record's is "+size(r.config.Exact))
+	}
+	return r, nil
+}
+
+// deadline is the moment a timeout ends; the zero time for Forever.
+func deadline(timeout time.Duration) time.Time {
+	if timeout == Forever {
+		return time.Time{}
+	}
+	return time.Now().Add(timeout)
+}
+
+// left is what remains until a deadline, at least 0.
+func left(end time.Time) time.Duration {
+	if end.IsZero() {
+		return Forever
+	}
+	return max(0, time.Until(end))
+}

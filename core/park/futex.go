@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package park
+
+import (
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+const (
+	futexWait        = 0 | 128 // FUTEX_WAIT_PRIVATE
+	futexWake        = 1 | 128 // FUTEX_WAKE_PRIVATE
+	futexLockPI      = 6 | 128 // FUTEX_LOCK_PI_PRIVATE
+	futexUnlockPI    = 7 | 128 // FUTEX_UNLOCK_PI_PRIVATE
+	everyone         = 1<<31 - 1
+	longestSleep     = time.Duration(1<<31-1) * time.Second / 2
+	noTimeout        = time.Duration(1<<63 - 1)
+	notYet           = syscall.EAGAIN
+	notSupported     = syscall.ENOSYS
+	ownerIsGoneOrNew = syscall.ESRCH
+)
+
+// Forever is a timeout without limit.
+const Forever = noTimeout
+
+// inherit: locks are owned by threads and pass their priority on. Set once,
+// before the first lock is taken.
+var inherit bool
+
+// InheritPriority makes locks owned by threads, with priority inheritance,
+// where the kernel has it. For a process whose threads drive the hot path
+// themselves; must be called before any lock is used. It reports whether the
+// kernel has it.
+func InheritPriority() bool {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	word := uint32(syscall.Gettid())
+	inherit = futex(&word, futexUnlockPI, 0, nil) == 0
+	return inherit
+}
+
+func futex(word *uint32, op uintptr, value uint32, timeout *syscall.Timespec) syscall.Errno {
+	_, _, errno := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(word)), op,
+		uintptr(value), uintptr(unsafe.Pointer(timeout)), 0, 0)
+	return errno
+}
+
+func word(address uintptr) *uint32 { return (*uint32)(unsafe.Add(nil, address)) }
+
+// Sleep sleeps while the word at address holds expected, at most for timeout.
+// It reports false if the timeout passed.
+func Sleep(address uintptr, expected uint32, timeout time.Duration) bool {
+	if timeout <= 0 {
+		return false
+	}
+	var limit *syscall.Timespec
+	if timeout != Forever {
+		t := syscall.NsecToTimespec(int64(min(timeout, longestSleep)))
+		limit = &t
+	}
+	return futex(word(address), futexWait, expected, limit) != syscall.ETIMEDOUT
+}
+
+// Wake wakes at most n sleepers on the word at address.
+func Wake(address uintptr, n uint32) { futex(word(address), futexWake, min(n, everyone), nil) }
+
+// Everyone as the number of sleepers to wake.
+const Everyone = everyone
+
+// Lock takes the lock, sleeping as long as it takes, and gives the owner to
+// pass to Unlock. The goroutine keeps its thread in between.
+func (l *Lock) Lock() (owner uint32) {
+	owner = Owner()
+	for !l.TryLock(owner) {
+		if l.Wait(owner) {
+			break
+		}
+	}
+	return owner
+}
+
+// Unlock frees the lock.
+func (l *Lock) Unlock(owner uint32) {
+	if !l.TryUnlock(owner) {
+		Release(l.Address())
+	}
+	Disown()
+}
+
+// Owner is the calling goroutine as an owner of locks. It stays on its thread
+// until Disown.
+func Owner() uint32 {
+	if !inherit {
+		return plainOwner
+	}
+	runtime.LockOSThread()
+	return uint32(syscall.Gettid())
+}
+
+// Disown ends what Owner began.
+func Disown() {
+	if inherit {
+		runtime.UnlockOSThread()
+	}
+}
+
+// Wait sleeps until the lock may be free. If it reports true, the lock was
+// handed to owner.
+func (l *Lock) Wait(owner uint32) bool {
+	if inherit {
+		switch futex(&l.word, futexLockPI, 0, nil) {
+		case 0:
+			l.Acquired()
+			return true
+		case ownerIsGoneOrNew, notYet:
+			runtime.Gosched()
+		}
+		return false
+	}
+	if w := atomic.LoadUint32(&l.word); w != 0 {
+		if w&waiters != 0 || atomic.CompareAndSwapUint32(&l.word, w, w|waiters) {
+			futex(&l.word, futexWait, w|waiters, nil)
+		}
+	}
+	return false
+}
+
+// Release frees the lock at address that TryUnlock could not.
+func Release(address uintptr) {
+	w := word(address)
+	if inherit {
+		futex(w, futexUnlockPI, 0, nil)
+		return
+	}
+	atomic.StoreUint32(w, 0)
+	futex(w, futexWake, everyone, nil)
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/park"
+)
+
+// A Reader is a pull subscription. Several goroutines may use one: each value
+// goes to one of them.
+type Reader struct {
+	subscription
+	ended bool // under db.mu
+	fd    int  // under record.armedMu; -1: none
+}
+
+// NewReader opens a reader on a record, before or after start. It gets what is
+// produced from now on; of a latest also the current value.
+func (r *Record) NewReader() (*Reader, error) {
+	reader := &Reader{fd: -1}
+	r.db.mu.Lock()
+	defer r.db.mu.Unlock()
+	if err := r.attach(&reader.subscription, readerHandle); err != nil {
+		return nil, err
+	}
+	readerTable.put(reader.index, reader)
+	r.readers[reader] = struct{}{}
+	r.db.readers++
+	return reader, nil
+}
+
+// Handle names the reader for drivers outside of Go.
+func (reader *Reader) Handle() Handle { return reader.handle }
+
+// Record is what the reader reads.
+func (reader *Reader) Record() *Record { return reader.record }
+
+// Close ends the reader. A receive that waits answers Closed.
+func (reader *Reader) Close() (ConsumerStats, error) {
+	r := reader.record
+	r.db.mu.Lock()
+	if reader.ended {
+		r.db.mu.Unlock()
+		return ConsumerStats{}, fail(ErrHandle, "reader: is closed")
+	}
+	last := reader.end()
+	delete(r.readers, reader)
+	if r.block.sealed() {
+		r.abandon()
+	}
+	r.db.mu.Unlock()
+	r.wakeReaders()
+	return last, nil
+}
+
+// end needs db.mu.
+func (reader *Reader) end() ConsumerStats {
+	reader.ended = true
+	reader.record.db.readers--
+	readerTable.put(reader.index, nil)
+	owner := reader.block.cursor.Lock.Lock()
+	reader.block.cursor.Stop(&reader.record.block.buffer)
+	reader.block.cursor.Lock.Unlock(owner)
+	last := reader.Stats()
+	reader.release()
+	reader.closeDescriptor()
+	return last
+}
+
+// A Received is a value as a receive returns it.
+type Received struct {
+	Data     []byte // part of the buffer given to the receive
+	Sequence uint64 // number of the value in its record, from 1
+	Lost     uint64 // with Lagged: values lost; with ErrTooSmall: bytes needed
+}
+
+// TryRecv takes the next value without waiting, copied into buffer. It answers
+// nil, Empty, Closed, Lagged, or ErrTooSmall.
+func (reader *Reader) TryRecv(buffer []byte) (Received, error) {
+	return reader.receive(buffer, 0, Empty)
+}
+
+// Recv waits for the next value at most for timeout. It answers as TryRecv, or
+// Timeout.
+func (reader *Reader) Recv(buffer []byte, timeout time.Duration) (Received, error) {
+	if timeout < 0 {
+		return Received{}, fail(ErrArgument, "timeout: is negative")
+	}
+	return reader.receive(buffer, timeout, Timeout)
+}
+
+func (reader *Reader) receive(buffer []byte, timeout time.Duration, nothing Status) (Received, error) {
+	m := Message{StructSize: unsafe.Sizeof(Message{})}
+	s := Step{
+		Data: unsafe.Pointer(unsafe.SliceData(buffer)), Size: uint64(len(buffer)),
+		Messages: unsafe.Pointer(&m), Max: 1, Handle: reader.handle,
+	}
+	reader.wait(&s, timeout)
+	runtime.KeepAlive(reader)
+	switch s.Result {
+	case OK:
+		return Received{Data: buffer[:m.Size:m.Size], Sequence: m.Sequence}, nil
+	case Lagged:
+		return Received{Lost: m.Lagged}, Lagged
+	case ErrTooSmall:
+		return Received{Lost: uint64(m.Size)}, ErrTooSmall
+	case Empty:
+		return Received{}, nothing
+	case ErrHandle:
+		return Received{}, Closed
+	}
+	return Received{}, s.Result
+}
+
+// wait receives until there is something or the timeout is over; then it looks
+// a last time.
+func (reader *Reader) wait(s *Step, timeout time.Duration) {
+	if timeout > 0 {
+		s.Flags |= Wait
+	}
+	end := time.Time{}
+	for {
+		drive(s, OpReceive)
+		if s.Result != Sleep {
+			return
+		}
+		if end.IsZero() && timeout != Forever {
+			end = deadline(timeout)
+		}
+		if !park.Sleep(uintptr(s.Event), s.Expected, left(end)) {
+			s.Flags &^= Wait
+		}
+	}
+}
+
+// Descriptor gives an eventfd for poll and epoll: readable whenever there is
+// something to receive or the stream has ended. It may be readable with
+// nothing to receive; the receive that answers Empty re-arms it. It is the
+// reader's.
+func (reader *Reader) Descriptor() (int, error) {
+	r := reader.record
+	r.db.mu.Lock()
+	defer r.db.mu.Unlock()
+	if reader.ended {
+		return -1, fail(ErrHandle, "reader: is closed")
+	}
+	r.armedMu.Lock()
+	fd := reader.fd
+	r.armedMu.Unlock()
+	if fd >= 0 {
+		return fd, nil
+	}
+	const nonblock, cloexec = syscall.O_NONBLOCK, syscall.O_CLOEXEC
+	opened, _, errno := syscall.Syscall(syscall.SYS_EVENTFD2, 0, nonblock|cloexec, 0)
+	if errno != 0 {
+		return -1, fail(ErrNoDescriptors, "reader: no descriptor to be had: "+errno.Error())
+	}
+	r.armedMu.Lock()
+	reader.fd = int(opened)
+	r.armedMu.Unlock()
+	owner := reader.block.cursor.Lock.Lock()
+	reader.block.polled = true
+	reader.block.cursor.Lock.Unlock(owner)
+	reader.rearm()
+	return int(opened), nil
+}
+
+// rearm makes the descriptor unreadable until the next value, unless there is
+// something already. As with park.Event: announce (Armed), then look again.
+func (reader *Reader) rearm() {
+	r := reader.record
+	r.armedMu.Lock()
+	if reader.fd >= 0 {
+		var count [8]byte
+		syscall.Read(reader.fd, count[:])
+		if r.armed == nil {
+			r.armed = make(map[*Reader]struct{})
+		}
+		r.armed[reader] = struct{}{}
+		r.countArmed()
+	}
+	r.armedMu.Unlock()
+	if reader.ready() {
+		r.notify()
+	}
+}
+
+func (reader *Reader) ready() bool {
+	b := reader.block
+	owner := b.cursor.Lock.Lock()
+	defer b.cursor.Lock.Unlock(owner)
+	return reader.record.block.buffer.Waits(&b.cursor) || reader.record.block.sealed()
+}
+
+// notify makes all armed descriptors of the record readable.
+func (r *Record) notify() {
+	r.armedMu.Lock()
+	defer r.armedMu.Unlock()
+	for reader := range r.armed {
+		one := [8]byte{1}
+		if bigEndian {
+			one = [8]byte{7: 1}
+		}
+		syscall.Write(reader.fd, one[:])
+		delete(r.armed, reader)
+	}
+	r.countArmed()
+}
+
+var bigEndian = *(*byte)(unsafe.Pointer(&[]uint16{1}[0])) == 0
+
+// countArmed tells producers. It needs armedMu.
+func (r *Record) countArmed() {
+	atomic.StoreUint32(&r.block.buffer.Armed, uint32(len(r.armed)))
+}
+
+func (reader *Reader) closeDescriptor() {
+	r := reader.record
+	r.armedMu.Lock()
+	defer r.armedMu.Unlock()
+	delete(r.armed, reader)
+	if reader.fd >= 0 {
+		r.countArmed()
+		syscall.Close(reader.fd)
+		reader.fd = -1
+	}
+}
+
+// Notify does what a step asked for: makes the descriptors of a record
+// readable, or re-arms a reader's. A handle that has ended needs nothing.
+func Notify(h Handle) {
+	if r, err := RecordOf(h); h.is(recordHandle) && err == nil {
+		r.notify()
+	}
+	if reader, err := ReaderOf(h); h.is(readerHandle) && err == nil {
+		reader.rearm()
+	}
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
+	"github.com/aimdb-dev/aimdb-go/core/memory"
+	"github.com/aimdb-dev/aimdb-go/core/park"
+)
+
+// A Record is one named stream of values. It lives until its database is
+// destroyed.
+type Record struct {
+	db       *Database
+	key      string
+	config   RecordConfig
+	handle   Handle
+	index    uint32
+	block    *recordBlock
+	region   memory.Region
+	producer Producer
+
+	// Under db.mu.
+	consumers map[*Consumer]struct{}
+	readers   map[*Reader]struct{}
+
+	armedMu sync.Mutex
+	armed   map[*Reader]struct{} // readers whose descriptor the next value writes
+}
+
+// Kinds of buffers.
+const (
+	Ring    = buffers.Ring
+	Latest  = buffers.Latest
+	Mailbox = buffers.Mailbox
+)
+
+// AnySize as RecordConfig.Exact: any size up to PayloadMax.
+const AnySize = buffers.AnySize
+
+// RecordConfig is what a record is registered with. DefaultRecord gives the
+// defaults.
+type RecordConfig struct {
+	Buffer     buffers.Kind
+	Capacity   uint64 // values held for a slow reader, at least 1; ring only
+	PayloadMax uint64 // bytes, the largest value
+	Exact      uint64 // AnySize, or the only size accepted
+	TypeName   string // what Open compares, "" for none
+}
+
+// DefaultRecord is a ring of 1024 values of at most 256 bytes.
+func DefaultRecord() RecordConfig {
+	return RecordConfig{Buffer: Ring, Capacity: 1024, PayloadMax: 256, Exact: AnySize}
+}
+
+// TypeNameMax is the length of the longest type name in bytes.
+const TypeNameMax = 255
+
+func (c RecordConfig) check() error {
+	switch {
+	case c.Buffer > Mailbox:
+		return fail(ErrArgument, "config.buffer: "+strconv.Itoa(int(c.Buffer))+" is no buffer")
+	case c.Capacity == 0 && c.Buffer == Ring:
+		return fail(ErrArgument, "config.capacity: is 0; a ring holds at least 1 value")
+	case c.Exact != AnySize && c.Exact > c.PayloadMax:
+		return fail(ErrArgument, "config.exact_size: is over payload_max")
+	case len(c.TypeName) > TypeNameMax:
+		return fail(ErrArgument, "config.type_name: is longer than 255 bytes")
+	}
+	return nil
+}
+
+// Register makes a record, before start.
+func (db *Database) Register(key string, config RecordConfig) (*Record, error) {
+	if faultPanic && key == "panic" {
+		panic("planted")
+	}
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	if err := config.check(); err != nil {
+		return nil, err
+	}
+	if config.Buffer != Ring {
+		config.Capacity = 1
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.state != stateCreated {
+		return nil, fail(ErrState, "db: is "+db.state.String()+"; records are registered before start")
+	}
+	if db.records[key] != nil {
+		return nil, fail(ErrExists, "key: a record is registered as "+key)
+	}
+	r, err := db.newRecord(key, config)
+	if err != nil {
+		return nil, err
+	}
+	db.records[key] = r
+	return r, nil
+}
+
+func (db *Database) newRecord(key string, config RecordConfig) (*Record, error) {
+	shape := buffers.Shape{
+		Kind: config.Buffer, Capacity: config.Capacity, PayloadMax: config.PayloadMax, Exact: config.Exact,
+	}
+	bytes, countable := shape.Bytes()
+	if !countable {
+		return nil, fail(ErrNoMemory, "config: capacity times payload_max exceeds any address space")
+	}
+	region, err := memory.Take(bytes)
+	if err != nil {
+		return nil, fail(ErrNoMemory, "config: no memory or address space for "+decimal(bytes)+" bytes")
+	}
+	index, err := records.Alloc()
+	if err != nil {
+		region.Give()
+		return nil, fail(ErrNoMemory, "db: no memory or address space for one more record")
+	}
+	r := &Record{
+		db: db, key: key, config: config, index: index, region: region,
+		block:     (*recordBlock)(unsafe.Add(nil, records.At(index))),
+		consumers: make(map[*Consumer]struct{}), readers: make(map[*Reader]struct{}),
+	}
+	r.open(shape)
+	recordTable.put(index, r)
+	return r, nil
+}
+
+// open resets the words of a block that late threads leave alone, under the
+// lock they would take.
+func (r *Record) open(shape buffers.Shape) {
+	b := r.block
+	owner := b.buffer.Lock.Lock()
+	b.buffer.Open(shape, r.region, 0)
+	atomic.StoreUint32(&b.state, created)
+	b.database = r.db.index
+	b.function, b.user, b.rejected, b.calls, b.ns, b.nsMax = 0, 0, 0, 0, 0, 0
+	r.handle = handle(recordHandle, r.index, enliven(&b.generation))
+	b.buffer.Lock.Unlock(owner)
+}
+
+// Handle names the record for drivers outside of Go.
+func (r *Record) Handle() Handle { return r.handle }
+
+// Key is what the record is registered as.
+func (r *Record) Key() string { return r.key }
+
+// Config is what the record is registered with.
+func (r *Record) Config() RecordConfig { return r.config }
+
+// locked runs f with the record's lock held.
+func (r *Record) locked(f func(b *recordBlock)) {
+	owner := r.block.buffer.Lock.Lock()
+	f(r.block)
+	r.block.buffer.Lock.Unlock(owner)
+}
+
+func (r *Record) setState(state uint32) {
+	r.locked(func(b *recordBlock) { atomic.StoreUint32(&b.state, state) })
+}
+
+// awaitProducers waits until no producer function runs, and reports whether
+// that came before the deadline.
+func (r *Record) awaitProducers(end time.Time) bool {
+	for {
+		n := atomic.LoadUint32(&r.block.inflight)
+		if n == 0 {
+			return true
+		}
+		if !park.Sleep(word(&r.block.inflight), n, left(end)) {
+			return atomic.LoadUint32(&r.block.inflight) == 0
+		}
+	}
+}
+
+// seal ends the stream: readers get Closed after the last value.
+func (r *Record) seal() {
+	r.setState(sealed)
+	r.wakeReaders()
+}
+
+// wakeReaders makes everyone look again who waits for a value.
+func (r *Record) wakeReaders() {
+	if event := &r.block.buffer.Event; event.Signal() {
+		park.Wake(event.Address(), park.Everyone)
+	}
+	r.notify()
+}
+
+// endConsumers waits for the dispatchers to drain and end, until the deadline;
+// then it stops them. It reports whether no callback of theirs runs. One that
+// is in no callback ends without user code but its OnEnd, so it is waited for.
+func (r *Record) endConsumers(end time.Time) bool {
+	held := r.holdConsumers()
+	for _, c := range held {
+		c.await(done, end)
+	}
+	quiet := make([]bool, len(held))
+	for i, c := range held {
+		quiet[i] = c.stop()
+	}
+	r.wakeReaders()
+	all := true
+	for i, c := range held {
+		if quiet[i] {
+			c.await(done, time.Time{})
+		}
+		all = all && quiet[i]
+		c.unhold(false)
+	}
+	return all
+}
+
+func (r *Record) holdConsumers() []*Consumer {
+	r.db.mu.Lock()
+	defer r.db.mu.Unlock()
+	held := make([]*Consumer, 0, len(r.consumers))
+	for c := range r.consumers {
+		c.holders++
+		held = append(held, c)
+	}
+	return held
+}
+
+// abandon gives up what close leaves, and reports whether there was any. It
+// needs db.mu.
+func (r *Record) abandon() bool {
+	lost := false
+	for c := range r.consumers {
+		lost = c.Stats().Abandoned != 0 || lost
+	}
+	if r.config.Buffer == Mailbox {
+		r.locked(func(b *recordBlock) {
+			if b.sealed() && len(r.readers) == 0 {
+				b.buffer.Abandon()
+			}
+			lost = b.buffer.Counts().Abandoned != 0 || lost
+		})
+	}
+	return lost
+}
+
+// destroy ends the record's handles and takes its region. It needs db.mu.
+// Whoever reads or writes the region does so under a lock taken here, and after
+// a look at what is changed here.
+func (r *Record) destroy() {
+	r.locked(func(b *recordBlock) {
+		atomic.StoreUint32(&b.state, sealed)
+		atomic.AddUint32(&b.generation, 1)
+	})
+	for c := range r.consumers {
+		c.stop()
+		c.unlist()
+	}
+	for reader := range r.readers {
+		reader.end()
+	}
+	recordTable.put(r.index, nil)
+	r.wakeReaders()
+	r.region.Give()
+}
+
+// atRest needs db.mu.
+func (r *Record) atRest() bool {
+	for c := range r.consumers {
+		if !c.ended {
+			return false
+		}
+	}
+	return atomic.LoadUint32(&r.block.inflight) == 0
+}
+
+// awaitEnd waits without limit until nothing of the record runs.
+func (r *Record) awaitEnd() {
+	for _, c := range r.holdConsumers() {
+		c.await(done, time.Time{})
+		c.unhold(false)
+	}
+	r.awaitProducers(time.Time{})
+}
+
+// reap gives the blocks back.
+func (r *Record) reap() {
+	r.db.mu.Lock()
+	for c := range r.consumers {
+		c.detach()
+		c.freeIfLast()
+	}
+	r.db.mu.Unlock()
+	if r.producer.OnEnd != nil {
+		r.producer.OnEnd()
+	}
+	records.Free(r.index)
+}
+
+func word(w *uint32) uintptr { return uintptr(unsafe.Pointer(w)) }
+
+func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
+
+func size(n uint64) string {
+	if n == AnySize {
+		return "any"
+	}
+	return decimal(n)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"errors"
+	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
+)
+
+// RecordStats is the account of a record. Of a mailbox,
+// Produced = Taken + Overwritten + Pending + Abandoned.
+type RecordStats struct {
+	buffers.Counts
+	Rejected      uint64 // by the producer function
+	Readers       uint64 // consumers and readers subscribed now
+	Memory        uint64 // bytes
+	ProducerCalls uint64
+	ProducerNs    uint64 // time in the producer function, total
+	ProducerMaxNs uint64 // and the longest
+}
+
+// Stats gives a snapshot that is consistent in itself.
+func (r *Record) Stats() RecordStats {
+	r.db.mu.Lock()
+	defer r.db.mu.Unlock()
+	stats := RecordStats{Readers: uint64(len(r.consumers) + len(r.readers)), Memory: r.memory()}
+	r.locked(func(b *recordBlock) {
+		stats.Counts, stats.Rejected = b.buffer.Counts(), b.rejected
+		stats.ProducerCalls, stats.ProducerNs, stats.ProducerMaxNs = b.calls, b.ns, b.nsMax
+	})
+	return stats
+}
+
+func (r *Record) memory() uint64 {
+	return uint64(r.region.Size()) + uint64(unsafe.Sizeof(recordBlock{}))
+}
+
+// DatabaseStats counts what a database holds.
+type DatabaseStats struct {
+	Records, Consumers, Readers uint64
+	Memory                      uint64 // bytes of all records
+}
+
+// Stats gives a snapshot.
+func (db *Database) Stats() DatabaseStats {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	stats := DatabaseStats{
+		Records: uint64(len(db.records)), Consumers: uint64(db.consumers), Readers: uint64(db.readers),
+	}
+	for _, r := range db.records {
+		stats.Memory += r.memory()
+	}
+	return stats
+}
+
+// Peek copies the current value of a latest or a mailbox into buffer without
+// consuming it. It answers nil, Empty, ErrTooSmall or ErrUnsupported.
+func (r *Record) Peek(buffer []byte) (Received, error) {
+	s := Step{
+		Data: unsafe.Pointer(unsafe.SliceData(buffer)), Size: uint64(len(buffer)), Handle: r.handle,
+	}
+	drive(&s, OpPeek)
+	switch s.Result {
+	case OK:
+		return Received{Data: buffer[:s.Size:s.Size], Sequence: s.Sequence}, nil
+	case ErrTooSmall:
+		return Received{Lost: s.Size}, ErrTooSmall
+	}
+	return Received{}, s.Result
+}
+
+// StatusOf is the status an error of this package carries, ErrInternal for others.
+func StatusOf(err error) Status {
+	var s Status
+	if err == nil || errors.As(err, &s) {
+		return s
+	}
+	return ErrInternal
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
+	"github.com/aimdb-dev/aimdb-go/core/park"
+)
+
+// A Step is one piece of the hot path and everything it says and is told.
+//
+// The hot path is cut into steps so that it can be driven from outside of Go:
+// a step never waits, never calls user code, and never returns holding a lock
+// it could free. Its driver calls user functions and sleeps, as the Result
+// says, and calls the next step. All that a value means happens in steps.
+//
+//	produce -> OK, or Call: the driver runs the producer function -> commit
+//	next    -> OK: the driver runs the callback -> next ...
+//	receive -> OK, Empty, Sleep: the driver sleeps -> receive ...
+//
+// Steps are nosplit, allocate nothing, store no pointers and cannot panic,
+// with all they call. The driver has checked its arguments: Data points to
+// Size bytes.
+//
+// The layout is part of the contract with drivers in C (capi/step.h).
+type Step struct {
+	Data      unsafe.Pointer // in: the payload, or where to copy one
+	Messages  unsafe.Pointer // in, receive: Max messages, see Message
+	Handle    Handle         // in: the record, reader or consumer
+	Size      uint64         // in: bytes at Data; out, peek: bytes of the value
+	Max       uint64         // in, receive: most values to take; out, next: bytes of the value; ErrSize: the limit
+	Count     uint64         // out: values taken; Lagged: values lost
+	Sequence  uint64         // out: number of the value in its record
+	Function  uint64         // out, Call: the producer function
+	User      uint64         // out, Call: its user pointer
+	Elapsed   uint64         // in: ns the user function took
+	Event     uint64         // out, Sleep: the word to sleep on; stays for the steps after it
+	Busy      uint64         // out, Busy: the lock to wait for; 0: just step again
+	Held      uint64         // in: the lock the driver was handed while it waited
+	Contended [2]uint64      // out: locks the driver must release at once
+	Wake      uint64         // out: the word whose sleepers to wake
+	Drained   uint64         // out: another such word, all of its sleepers
+	Notify    uint64         // out: the record or reader whose descriptors must be seen to, as a handle
+	Owner     uint32         // in: who takes locks
+	Depth     uint32         // in: callbacks the thread is in
+	Expected  uint32         // out, Sleep: what the word must hold
+	WakeMost  uint32         // out: how many to wake
+	Flags     uint32         // in
+	Database  uint32         // in, produce: index the record's must be, or AnyDatabase; out: it is
+	Result    Status         // out
+	Spare     uint32
+}
+
+// Results that only drivers see.
+const (
+	Call    Status = 100 // run the producer function, then commit
+	Busy    Status = 101 // wait for the lock, then the same step again
+	Sleep   Status = 102 // sleep, then the same step again
+	Foreign Status = 103 // the record is of another database
+	Early   Status = 104 // the database is not started
+)
+
+// Flags.
+const (
+	Wait    uint32 = 1 << iota // receive: announce the reader and answer Sleep, not Empty
+	Parked                     // the last step of this call answered Sleep
+	Ended                      // next: a callback has ended; Elapsed is set
+	Resumed                    // next: a lag callback has ended
+	Failed                     // next: and it failed
+	Replace                    // commit: the value is the replacement at Data
+	Refuse                     // commit: drop the value
+)
+
+// An Op is a step's number.
+type Op int32
+
+const (
+	OpProduce Op = iota
+	OpCommit
+	OpNext
+	OpReceive
+	OpPeek
+)
+
+// Run runs a step.
+//
+//go:nosplit
+func (s *Step) Run(op Op) {
+	switch op {
+	case OpProduce:
+		s.Produce()
+	case OpCommit:
+		s.Commit()
+	case OpNext:
+		s.Next()
+	case OpReceive:
+		s.Receive()
+	case OpPeek:
+		s.Peek()
+	}
+}
+
+// AnyDatabase as Step.Database: the record may be of any.
+const AnyDatabase = ^uint32(0)
+
+// MaxDepth is how deep emissions nest on one thread.
+const MaxDepth = 16
+
+// Callbacks nest one deeper than emissions: the last one cannot emit.
+const maxCallbacks = MaxDepth + 1
+
+// lock takes a lock or makes the step answer Busy.
+//
+//go:nosplit
+func (s *Step) lock(l *park.Lock) bool {
+	if held := s.Held; held != 0 {
+		s.Held = 0
+		if held == uint64(l.Address()) {
+			l.Acquired()
+			return true
+		}
+		s.release(held)
+	}
+	if l.TryLock(s.Owner) {
+		return true
+	}
+	s.Busy = uint64(l.Address())
+	s.Result = Busy
+	return false
+}
+
+// unlock frees a lock, or leaves it to the driver if someone sleeps for it.
+//
+//go:nosplit
+func (s *Step) unlock(l *park.Lock) {
+	if !l.TryUnlock(s.Owner) {
+		s.release(uint64(l.Address()))
+	}
+}
+
+// release: a step holds two locks at most.
+//
+//go:nosplit
+func (s *Step) release(address uint64) {
+	if s.Contended[0] == 0 {
+		s.Contended[0] = address
+	} else {
+		s.Contended[1] = address
+	}
+}
+
+// begin clears what the step before has said.
+//
+//go:nosplit
+func (s *Step) begin() {
+	s.Busy, s.Wake, s.Drained, s.Notify = 0, 0, 0, 0
+	s.Contended[0], s.Contended[1] = 0, 0
+	s.WakeMost = 0
+}
+
+// publish wakes who waits for a value, after the lock is free: they would only
+// wait for it. A ring's or latest's value is for all, a mailbox's for one.
+//
+//go:nosplit
+func (s *Step) publish(r *recordBlock) {
+	if r.buffer.Event.Signal() {
+		s.Wake = uint64(r.buffer.Event.Address())
+		s.WakeMost = park.Everyone
+		if r.buffer.Kind() == buffers.Mailbox {
+			s.WakeMost = 1
+		}
+	}
+	if atomic.LoadUint32(&r.buffer.Armed) != 0 {
+		s.Notify = uint64(handleOf(r))
+	}
+}
+
+// leave takes the announcement of a sleeper back.
+//
+//go:nosplit
+func (s *Step) leave() {
+	if s.Flags&Parked != 0 {
+		s.Flags &^= Parked
+		park.EventAt(uintptr(s.Event)).Leave()
+	}
+}
+
+// passOn wakes another reader of a mailbox in the place of this one, which
+// goes away without having looked and may have been woken for a value.
+//
+//go:nosplit
+func (s *Step) passOn() {
+	if s.Event == 0 || faultNoBaton {
+		return
+	}
+	b := buffers.BufferOf(uintptr(s.Event))
+	if b.Kind() == buffers.Mailbox && b.Full() && b.Event.Signal() {
+		s.Wake = uint64(b.Event.Address())
+		s.WakeMost = 1
+	}
+}

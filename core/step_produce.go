@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package core
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// Produce gives the Size bytes at Data to the record, or, if it has a producer
+// function, answers Call.
+//
+//go:nosplit
+func (s *Step) Produce() {
+	s.begin()
+	r := recordAt(s.Handle)
+	if r == nil {
+		s.Result = ErrHandle
+		return
+	}
+	if s.Depth > MaxDepth {
+		s.Result = ErrDepth
+		return
+	}
+	if !s.lock(&r.buffer.Lock) {
+		return
+	}
+	s.Result = r.admit(s)
+	if s.Result != OK {
+		s.unlock(&r.buffer.Lock)
+		return
+	}
+	s.Database = r.database
+	if r.function != 0 {
+		atomic.AddUint32(&r.inflight, 1)
+		s.Function, s.User, s.Max = r.function, r.user, r.buffer.PayloadMax()
+		s.Result = Call
+		s.unlock(&r.buffer.Lock)
+		return
+	}
+	r.buffer.Push(s.Data, s.Size)
+	s.unlock(&r.buffer.Lock)
+	s.publish(r)
+}
+
+// admit checks what produce is called with.
+//
+//go:nosplit
+func (r *recordBlock) admit(s *Step) Status {
+	if !s.Handle.names(r.generation) {
+		return ErrHandle
+	}
+	if s.Database != AnyDatabase && s.Database != r.database {
+		return Foreign
+	}
+	switch r.state {
+	case open:
+	case created:
+		return Early
+	default:
+		return Closed
+	}
+	return r.accept(s)
+}
+
+//go:nosplit
+func (r *recordBlock) accept(s *Step) Status {
+	if r.buffer.Accepts(s.Size) {
+		return OK
+	}
+	s.Max = r.buffer.PayloadMax()
+	if s.Size <= s.Max {
+		s.Max = r.buffer.Exact()
+	}
+	return ErrSize
+}
+
+// Commit ends what Produce began with Call. The record is named by its block,
+// which is not reused while inflight says that this step will come; its
+// generation may have ended meanwhile.
+//
+//go:nosplit
+func (s *Step) Commit() {
+	s.begin()
+	r := recordAt(s.Handle)
+	if r == nil || !s.lock(&r.buffer.Lock) {
+		return
+	}
+	r.calls++
+	r.ns += s.Elapsed
+	r.nsMax = max(r.nsMax, s.Elapsed)
+	s.Result = r.settle(s)
+	if s.Result == OK {
+		r.buffer.Push(s.Data, s.Size)
+	}
+	if atomic.AddUint32(&r.inflight, ^uint32(0)) == 0 && r.state != open {
+		s.Drained = uint64(uintptr(unsafe.Pointer(&r.inflight)))
+	}
+	s.unlock(&r.buffer.Lock)
+	if s.Result == OK {
+		s.publish(r)
+	}
+}
+
+// settle says what becomes of the value.
+//
+//go:nosplit
+func (r *recordBlock) settle(s *Step) Status {
+	if s.Flags&Refuse != 0 {
+		r.rejected++
+		return Rejected
+	}
+	if s.Flags&Replace != 0 {
+		if status := r.accept(s); status != OK {
+			r.rejected++
+			return status
+		}
+	}
+	if r.state == sealed {
+		return Closed
+	}
+	return OK
+}
