@@ -146,12 +146,12 @@ func (c *Consumer) Unsubscribe(inside bool) (Status, ConsumerStats, error) {
 	c.stop()
 	c.record.wakeReaders()
 	if inside {
-		last := c.Stats()
+		last := c.account()
 		c.unhold(false)
 		return InProgress, last, nil
 	}
 	c.await(done, time.Time{})
-	last := c.Stats()
+	last := c.account()
 	c.unhold(true)
 	return OK, last, nil
 }
@@ -265,10 +265,21 @@ type ConsumerStats struct {
 	CallbackMaxNs uint64 // and the longest
 }
 
-// Stats gives a snapshot that is consistent in itself.
-func (s *subscription) Stats() ConsumerStats {
+// account gives a snapshot that is consistent in itself. The block must be held.
+func (s *subscription) account() ConsumerStats {
 	b := s.block
 	owner := b.cursor.Lock.Lock()
 	defer b.cursor.Lock.Unlock(owner)
 	return ConsumerStats{b.cursor.Account(&s.record.block.buffer), b.failures, b.ns, b.nsMax}
+}
+
+// Stats gives a snapshot that is consistent in itself, until the subscription
+// has ended.
+func (c *Consumer) Stats() (ConsumerStats, error) {
+	c.record.db.mu.Lock()
+	defer c.record.db.mu.Unlock()
+	if c.freed {
+		return ConsumerStats{}, fail(ErrHandle, "consumer: is unsubscribed")
+	}
+	return c.account(), nil
 }

@@ -59,6 +59,17 @@ func (reader *Reader) Close() (ConsumerStats, error) {
 	return last, nil
 }
 
+// Stats gives a snapshot that is consistent in itself, until the reader is
+// closed.
+func (reader *Reader) Stats() (ConsumerStats, error) {
+	reader.record.db.mu.Lock()
+	defer reader.record.db.mu.Unlock()
+	if reader.ended {
+		return ConsumerStats{}, fail(ErrHandle, "reader: is closed")
+	}
+	return reader.account(), nil
+}
+
 // end needs db.mu.
 func (reader *Reader) end() ConsumerStats {
 	reader.ended = true
@@ -67,7 +78,7 @@ func (reader *Reader) end() ConsumerStats {
 	owner := reader.block.cursor.Lock.Lock()
 	reader.block.cursor.Stop(&reader.record.block.buffer)
 	reader.block.cursor.Lock.Unlock(owner)
-	last := reader.Stats()
+	last := reader.account()
 	reader.release()
 	reader.closeDescriptor()
 	return last

@@ -34,7 +34,9 @@ type Record struct {
 	armed   map[*Reader]struct{} // readers whose descriptor the next value writes
 }
 
-// Kinds of buffers.
+// A Kind is one of the three buffers.
+type Kind = buffers.Kind
+
 const (
 	Ring    = buffers.Ring
 	Latest  = buffers.Latest
@@ -47,7 +49,7 @@ const AnySize = buffers.AnySize
 // RecordConfig is what a record is registered with. DefaultRecord gives the
 // defaults.
 type RecordConfig struct {
-	Buffer     buffers.Kind
+	Buffer     Kind
 	Capacity   uint64 // values held for a slow reader, at least 1; ring only
 	PayloadMax uint64 // bytes, the largest value
 	Exact      uint64 // AnySize, or the only size accepted
@@ -149,6 +151,9 @@ func (r *Record) open(shape buffers.Shape) {
 // Handle names the record for drivers outside of Go.
 func (r *Record) Handle() Handle { return r.handle }
 
+// DatabaseIndex names the record's database in steps.
+func (r *Record) DatabaseIndex() uint32 { return r.db.index }
+
 // Key is what the record is registered as.
 func (r *Record) Key() string { return r.key }
 
@@ -234,7 +239,7 @@ func (r *Record) holdConsumers() []*Consumer {
 func (r *Record) abandon() bool {
 	lost := false
 	for c := range r.consumers {
-		lost = c.Stats().Abandoned != 0 || lost
+		lost = c.account().Abandoned != 0 || lost
 	}
 	if r.config.Buffer == Mailbox {
 		r.locked(func(b *recordBlock) {

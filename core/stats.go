@@ -21,16 +21,20 @@ type RecordStats struct {
 	ProducerMaxNs uint64 // and the longest
 }
 
-// Stats gives a snapshot that is consistent in itself.
-func (r *Record) Stats() RecordStats {
+// Stats gives a snapshot that is consistent in itself, until the database is
+// destroyed.
+func (r *Record) Stats() (RecordStats, error) {
 	r.db.mu.Lock()
 	defer r.db.mu.Unlock()
+	if r.db.state == stateDestroyed {
+		return RecordStats{}, fail(ErrHandle, "record: its database is destroyed")
+	}
 	stats := RecordStats{Readers: uint64(len(r.consumers) + len(r.readers)), Memory: r.memory()}
 	r.locked(func(b *recordBlock) {
 		stats.Counts, stats.Rejected = b.buffer.Counts(), b.rejected
 		stats.ProducerCalls, stats.ProducerNs, stats.ProducerMaxNs = b.calls, b.ns, b.nsMax
 	})
-	return stats
+	return stats, nil
 }
 
 func (r *Record) memory() uint64 {

@@ -72,6 +72,7 @@ const (
 	Failed                     // next: and it failed
 	Replace                    // commit: the value is the replacement at Data
 	Refuse                     // commit: drop the value
+	Cancel                     // commit: the producer function could not be called
 )
 
 // An Op is a step's number.

@@ -86,9 +86,6 @@ func (s *Step) Commit() {
 	if r == nil || !s.lock(&r.buffer.Lock) {
 		return
 	}
-	r.calls++
-	r.ns += s.Elapsed
-	r.nsMax = max(r.nsMax, s.Elapsed)
 	s.Result = r.settle(s)
 	if s.Result == OK {
 		r.buffer.Push(s.Data, s.Size)
@@ -102,10 +99,16 @@ func (s *Step) Commit() {
 	}
 }
 
-// settle says what becomes of the value.
+// settle counts the call and says what becomes of the value.
 //
 //go:nosplit
 func (r *recordBlock) settle(s *Step) Status {
+	if s.Flags&Cancel != 0 {
+		return ErrNoMemory
+	}
+	r.calls++
+	r.ns += s.Elapsed
+	r.nsMax = max(r.nsMax, s.Elapsed)
 	if s.Flags&Refuse != 0 {
 		r.rejected++
 		return Rejected

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package main is the C face of AimDB, built with -buildmode=c-shared: the only
+// package with cgo. aimdb.h is its contract. The C files beside it check
+// arguments, call user functions and sleep; the functions here lead into core.
+package main
+
+// #cgo CFLAGS: -std=gnu11 -O2 -Wall -fvisibility=hidden
+// #cgo LDFLAGS: -lpthread
+// #include "side.h"
+import "C"
+
+import (
+	"runtime/cgo"
+	"time"
+	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core"
+	"github.com/aimdb-dev/aimdb-go/core/park"
+)
+
+func main() {}
+
+// Step and step_t are one struct; so are Message and aimdb_message_t.
+var (
+	_ = [1]struct{}{}[unsafe.Sizeof(core.Step{})-C.sizeof_step_t]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Handle)-unsafe.Offsetof(C.step_t{}.handle)]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Event)-unsafe.Offsetof(C.step_t{}.event)]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Notify)-unsafe.Offsetof(C.step_t{}.notify)]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Owner)-unsafe.Offsetof(C.step_t{}.owner)]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Result)-unsafe.Offsetof(C.step_t{}.result)]
+	_ = [1]struct{}{}[unsafe.Sizeof(core.Message{})-C.sizeof_aimdb_message_t]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.Message{}.Sequence)-unsafe.Offsetof(C.aimdb_message_t{}.sequence)]
+	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]
+)
+
+func init() {
+	C.side_restore_limits()
+	C.side_chain_sigurg()
+	C.side_inherit = C.bool(park.InheritPriority())
+}
+
+// answer turns what core says into a status, and its text into text, which has
+// TEXT_MAX bytes.
+func answer(text *C.char, err error) C.int32_t {
+	if err == nil {
+		return C.AIMDB_OK
+	}
+	say(text, err.Error())
+	return C.int32_t(core.StatusOf(err))
+}
+
+func say(text *C.char, what string) {
+	to := unsafe.Slice((*byte)(unsafe.Pointer(text)), C.TEXT_MAX)
+	to[copy(to[:C.TEXT_MAX-1], what)] = 0
+}
+
+// caught ends every function that C calls: a panic must not cross the boundary.
+func caught(text *C.char, status *C.int32_t) {
+	if p := recover(); p != nil {
+		what := "a fault inside the library was caught"
+		if e, ok := p.(error); ok {
+			what += ": " + e.Error()
+		}
+		if s, ok := p.(string); ok {
+			what += ": " + s
+		}
+		say(text, what)
+		*status = C.AIMDB_ERR_INTERNAL
+	}
+}
+
+//export goStep
+func goStep(op C.int32_t, s *C.step_t) { (*core.Step)(unsafe.Pointer(s)).Run(core.Op(op)) }
+
+//export goNotify
+func goNotify(handle C.uint64_t) { core.Notify(core.Handle(handle)) }
+
+//export goCreate
+func goCreate(log C.aimdb_log_fn, level C.int32_t, user unsafe.Pointer, free C.aimdb_free_fn,
+	out *C.uint64_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	config := core.Config{Level: core.Level(level), OnEnd: func() { C.side_free(free, user) }}
+	if log != nil {
+		config.Log = func(level core.Level, line string) {
+			C.side_log(log, C.aimdb_log_level_t(level), C.CString(line), user)
+		}
+	}
+	db, err := core.New(config)
+	if err == nil {
+		*out = C.uint64_t(db.Handle())
+	}
+	return answer(text, err)
+}
+
+//export goStart
+func goStart(handle C.uint64_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	db, err := core.DatabaseOf(core.Handle(handle))
+	if err == nil {
+		err = db.Start()
+	}
+	return answer(text, err)
+}
+
+//export goClose
+func goClose(handle C.uint64_t, timeout C.int64_t, inside C.bool, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	db, err := core.DatabaseOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	outcome, err := db.Close(time.Duration(timeout), bool(inside))
+	if err != nil {
+		return answer(text, err)
+	}
+	return C.int32_t(outcome)
+}
+
+//export goDestroy
+func goDestroy(handle C.uint64_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	db, err := core.DatabaseOf(core.Handle(handle))
+	if err == nil {
+		err = db.Destroy()
+	}
+	return answer(text, err)
+}
+
+//export goRegister
+func goRegister(handle C.uint64_t, key *C.char, keyLength C.size_t, buffer C.uint32_t,
+	capacity, payloadMax C.size_t, exact C.uint64_t, typeName *C.char, typeLength C.size_t,
+	out *C.uint64_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	db, err := core.DatabaseOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	r, err := db.Register(C.GoStringN(key, C.int(keyLength)), core.RecordConfig{
+		Buffer: core.Kind(buffer), Capacity: uint64(capacity), PayloadMax: uint64(payloadMax),
+		Exact: uint64(exact), TypeName: C.GoStringN(typeName, C.int(typeLength)),
+	})
+	if err == nil {
+		*out = C.uint64_t(r.Handle())
+	}
+	return answer(text, err)
+}
+
+//export goOpen
+func goOpen(handle C.uint64_t, key *C.char, keyLength C.size_t, typeName *C.char, typeLength C.size_t,
+	exact C.uint64_t, out *C.uint64_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	db, err := core.DatabaseOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	r, err := db.Open(C.GoStringN(key, C.int(keyLength)), C.GoStringN(typeName, C.int(typeLength)), uint64(exact))
+	if err == nil {
+		*out = C.uint64_t(r.Handle())
+	}
+	return answer(text, err)
+}
+
+//export goRecordInfo
+func goRecordInfo(handle C.uint64_t, info *C.aimdb_record_info_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	r, err := core.RecordOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	config := r.Config()
+	info.buffer = C.aimdb_buffer_t(config.Buffer)
+	info.capacity, info.payload_max = C.size_t(config.Capacity), C.size_t(config.PayloadMax)
+	info.exact_size = C.size_t(config.Exact) // AnySize becomes SIZE_MAX, of any width
+	copyString(info.key[:], r.Key())
+	copyString(info.type_name[:], config.TypeName)
+	return C.AIMDB_OK
+}
+
+func copyString(to []C.char, s string) {
+	for i := range len(s) {
+		to[i] = C.char(s[i])
+	}
+}
+
+//export goSetProducer
+func goSetProducer(handle, function, argument C.uint64_t, user unsafe.Pointer, free C.aimdb_free_fn,
+	text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	r, err := core.RecordOf(core.Handle(handle))
+	if err == nil {
+		err = r.SetProducer(core.Producer{
+			Function: uint64(function), User: uint64(argument), OnEnd: func() { C.side_free(free, user) },
+		})
+	}
+	return answer(text, err)
+}
+
+//export goSubscribe
+func goSubscribe(handle C.uint64_t, given *C.side_consumer_t, out *C.uint64_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	r, err := core.RecordOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	c, err := r.Subscribe(core.ConsumerConfig{Dispatcher: func(c *core.Consumer) error {
+		return dispatch(given, r, c)
+	}})
+	if err == nil {
+		*out = C.uint64_t(c.Handle())
+	}
+	return answer(text, err)
+}
+
+// dispatch starts the thread of a consumer, which carries the consumer as a
+// cgo.Handle until goEnded.
+func dispatch(given *C.side_consumer_t, r *core.Record, c *core.Consumer) error {
+	given.handle, given.record = C.uint64_t(c.Handle()), C.uint64_t(r.Handle())
+	given.database, given.payload_max = C.uint32_t(r.DatabaseIndex()), C.uint64_t(r.Config().PayloadMax)
+	name := "aimdb:" + r.Key()
+	copyString(given.name[:], name[:min(len(name), len(given.name)-1)])
+	carried := cgo.NewHandle(c)
+	given._go = C.uint64_t(carried)
+	switch C.side_dispatch(given) {
+	case C.AIMDB_OK:
+		return nil
+	case C.AIMDB_ERR_NO_THREADS:
+		carried.Delete()
+		return &core.Error{Status: core.ErrNoThreads, Text: "record: no thread for one more consumer"}
+	}
+	carried.Delete()
+	return &core.Error{Status: core.ErrNoMemory, Text: "record: no memory for one more consumer"}
+}
+
+//export goReport
+func goReport(carried, lagged, failures C.uint64_t) {
+	cgo.Handle(carried).Value().(*core.Consumer).Report(uint64(lagged), uint64(failures))
+}
+
+//export goEnded
+func goEnded(carried C.uint64_t) {
+	cgo.Handle(carried).Value().(*core.Consumer).End()
+	cgo.Handle(carried).Delete()
+}
+
+//export goUnsubscribe
+func goUnsubscribe(handle C.uint64_t, inside C.bool, out *C.aimdb_consumer_stats_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	c, err := core.ConsumerOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	outcome, stats, err := c.Unsubscribe(bool(inside))
+	if err != nil {
+		return answer(text, err)
+	}
+	writeStats(out, stats)
+	return C.int32_t(outcome)
+}
+
+func writeStats(out *C.aimdb_consumer_stats_t, s core.ConsumerStats) {
+	*out = C.aimdb_consumer_stats_t{
+		offered: C.uint64_t(s.Offered), delivered: C.uint64_t(s.Delivered),
+		lagged_events: C.uint64_t(s.LaggedEvents), lagged: C.uint64_t(s.Lagged),
+		skipped: C.uint64_t(s.Skipped), pending: C.uint64_t(s.Pending),
+		abandoned: C.uint64_t(s.Abandoned), failures: C.uint64_t(s.Failures),
+		callback_ns: C.uint64_t(s.CallbackNs), callback_max_ns: C.uint64_t(s.CallbackMaxNs),
+	}
+}
+
+//export goReaderOpen
+func goReaderOpen(handle C.uint64_t, out *C.uint64_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	r, err := core.RecordOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	reader, err := r.NewReader()
+	if err == nil {
+		*out = C.uint64_t(reader.Handle())
+	}
+	return answer(text, err)
+}
+
+//export goReaderClose
+func goReaderClose(handle C.uint64_t, out *C.aimdb_consumer_stats_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	reader, err := core.ReaderOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	stats, err := reader.Close()
+	if err == nil {
+		writeStats(out, stats)
+	}
+	return answer(text, err)
+}
+
+//export goReaderFd
+func goReaderFd(handle C.uint64_t, out *C.int32_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	reader, err := core.ReaderOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	fd, err := reader.Descriptor()
+	*out = C.int32_t(fd)
+	return answer(text, err)
+}
+
+//export goDatabaseStats
+func goDatabaseStats(handle C.uint64_t, out *C.aimdb_database_stats_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	db, err := core.DatabaseOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	s := db.Stats()
+	out.records, out.consumers = C.uint64_t(s.Records), C.uint64_t(s.Consumers)
+	out.readers, out.memory = C.uint64_t(s.Readers), C.uint64_t(s.Memory)
+	out.door = C.AIMDB_DOOR_CGO
+	return C.AIMDB_OK
+}
+
+//export goRecordStats
+func goRecordStats(handle C.uint64_t, out *C.aimdb_record_stats_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	r, err := core.RecordOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	s, err := r.Stats()
+	if err != nil {
+		return answer(text, err)
+	}
+	*out = C.aimdb_record_stats_t{
+		produced: C.uint64_t(s.Produced), rejected: C.uint64_t(s.Rejected),
+		overwritten: C.uint64_t(s.Overwritten), taken: C.uint64_t(s.Taken),
+		pending: C.uint64_t(s.Pending), abandoned: C.uint64_t(s.Abandoned),
+		bytes: C.uint64_t(s.Bytes), readers: C.uint64_t(s.Readers), memory: C.uint64_t(s.Memory),
+		producer_calls: C.uint64_t(s.ProducerCalls), producer_ns: C.uint64_t(s.ProducerNs),
+		producer_max_ns: C.uint64_t(s.ProducerMaxNs),
+	}
+	return C.AIMDB_OK
+}
+
+//export goConsumerStats
+func goConsumerStats(handle C.uint64_t, out *C.aimdb_consumer_stats_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	c, err := core.ConsumerOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	stats, err := c.Stats()
+	if err == nil {
+		writeStats(out, stats)
+	}
+	return answer(text, err)
+}
+
+//export goReaderStats
+func goReaderStats(handle C.uint64_t, out *C.aimdb_consumer_stats_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	reader, err := core.ReaderOf(core.Handle(handle))
+	if err != nil {
+		return answer(text, err)
+	}
+	stats, err := reader.Stats()
+	if err == nil {
+		writeStats(out, stats)
+	}
+	return answer(text, err)
+}

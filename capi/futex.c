@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "side.h"
+
+bool side_inherit;
+
+struct wide_timespec {
+    int64_t tv_sec;
+    int64_t tv_nsec;
+};
+
+static long futex(uint64_t word, int op, uint32_t value, const struct wide_timespec *timeout) {
+    void *address = (void *)(uintptr_t)word;
+#ifdef SYS_futex_time64 /* 32-bit: times after 2038 */
+    long result = syscall(SYS_futex_time64, address, op, value, timeout, NULL, 0);
+    if (result != -1 || errno != ENOSYS) return result;
+    struct timespec narrow, *limit = NULL;
+    if (timeout) {
+        narrow.tv_sec = (time_t)timeout->tv_sec;
+        narrow.tv_nsec = (long)timeout->tv_nsec;
+        limit = &narrow;
+    }
+    return syscall(SYS_futex, address, op, value, limit, NULL, 0);
+#else
+    return syscall(SYS_futex, address, op, value, timeout, NULL, 0);
+#endif
+}
+
+bool side_sleep(uint64_t word, uint32_t expected, int64_t timeout_ns) {
+    struct wide_timespec limit = {timeout_ns / AIMDB_SECOND, timeout_ns % AIMDB_SECOND};
+    if (limit.tv_sec > INT32_MAX) limit.tv_sec = INT32_MAX;
+    if (timeout_ns <= 0) return false;
+    long result = futex(word, FUTEX_WAIT_PRIVATE, expected,
+                        timeout_ns == AIMDB_FOREVER ? NULL : &limit);
+    return result != -1 || errno != ETIMEDOUT;
+}
+
+void side_wake(uint64_t word, uint32_t most) {
+    futex(word, FUTEX_WAKE_PRIVATE, most > INT_MAX ? INT_MAX : most, NULL);
+}
+
+/* The lock's word is core/park.Lock's: the kernel's own format of an owner and
+ * the bit FUTEX_WAITERS. */
+bool side_lock_wait(uint64_t lock, uint32_t owner) {
+    (void)owner;
+    if (side_inherit) {
+        if (futex(lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL) == 0) return true;
+        sched_yield();
+        return false;
+    }
+    _Atomic uint32_t *word = (_Atomic uint32_t *)(uintptr_t)lock;
+    uint32_t seen = atomic_load(word);
+    if (seen != 0 && ((seen & FUTEX_WAITERS) ||
+                      atomic_compare_exchange_strong(word, &seen, seen | FUTEX_WAITERS)))
+        futex(lock, FUTEX_WAIT_PRIVATE, seen | FUTEX_WAITERS, NULL);
+    return false;
+}
+
+void side_lock_release(uint64_t lock) {
+    if (side_inherit) {
+        futex(lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL);
+        return;
+    }
+    atomic_store((_Atomic uint32_t *)(uintptr_t)lock, 0);
+    futex(lock, FUTEX_WAKE_PRIVATE, INT_MAX, NULL);
+}

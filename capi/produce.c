@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "side.h"
+
+static aimdb_status_t answer(const step_t *s) {
+    switch (s->result) {
+    case AIMDB_OK:
+    case AIMDB_REJECTED:
+    case AIMDB_CLOSED:
+        return (aimdb_status_t)s->result;
+    case STEP_EARLY:
+        return side_fail(AIMDB_ERR_STATE, "record: its database is not started");
+    case STEP_FOREIGN:
+        return side_fail(AIMDB_ERR_HANDLE, "record: is not of the emitter's database");
+    case AIMDB_ERR_HANDLE:
+        return side_fail(AIMDB_ERR_HANDLE, "record: is not a record that exists");
+    case AIMDB_ERR_SIZE:
+        return side_fail(AIMDB_ERR_SIZE, "size: is %llu, the record takes %s%llu",
+                         (unsigned long long)s->size, s->size > s->max ? "at most " : "exactly ",
+                         (unsigned long long)s->max);
+    case AIMDB_ERR_DEPTH:
+        return side_fail(AIMDB_ERR_DEPTH, "record: emission nested deeper than %d", AIMDB_DEPTH_MAX);
+    case AIMDB_ERR_NO_MEMORY:
+        return side_fail(AIMDB_ERR_NO_MEMORY, "record: no memory for the draft of its producer function");
+    }
+    return side_fail(AIMDB_ERR_INTERNAL, "unexpected result %d of a step", (int)s->result);
+}
+
+/* Calls the producer function and says in the step what it decided. */
+static void judge(step_t *s, const void *data, size_t size) {
+    static const uint64_t nothing;
+    aimdb_emitter_t *emitter = side_enter(s->database);
+    void *draft_data = emitter ? side_draft(s->max) : NULL;
+    if (!draft_data) {
+        if (emitter) side_leave();
+        s->flags = STEP_CANCEL;
+        return;
+    }
+    aimdb_message_t message = AIMDB_MESSAGE_INIT;
+    message.data = data ? data : &nothing;
+    message.size = size;
+    message.record = (aimdb_record_t *)(uintptr_t)s->handle;
+    aimdb_draft_t draft = {sizeof draft, draft_data, (size_t)s->max, 0};
+    aimdb_producer_fn fn = (aimdb_producer_fn)(uintptr_t)s->function;
+
+    int64_t begun = side_now();
+    int verdict = fn(emitter, &message, &draft, (void *)(uintptr_t)s->user);
+    s->elapsed = (uint64_t)(side_now() - begun);
+    side_leave();
+
+    s->flags = 0;
+    s->data = data;
+    s->size = size;
+    if (verdict == AIMDB_REPLACE) {
+        s->flags = STEP_REPLACE;
+        s->data = draft.data = draft_data;
+        s->size = draft.size;
+    } else if (verdict != AIMDB_ACCEPT) {
+        s->flags = STEP_REFUSE;
+        if (verdict != AIMDB_REJECT)
+            side_fail(AIMDB_REJECTED, "record: its producer function returned %d, which is no verdict",
+                      verdict);
+    }
+}
+
+static aimdb_status_t produce(aimdb_record_t *record, const void *data, size_t size, uint32_t depth,
+                              uint32_t database) {
+    if (!data && size)
+        return side_fail(AIMDB_ERR_ARGUMENT, "data: is NULL and size is not 0");
+    step_t s = {.data = data, .handle = HANDLE(record), .size = size, .depth = depth,
+                .database = database};
+    SYNC_RELEASE(s.handle);
+    side_drive(&s, STEP_PRODUCE);
+    if (s.result == STEP_CALL) {
+        judge(&s, data, size);
+        SYNC_RELEASE(s.handle);
+        side_drive(&s, STEP_COMMIT);
+    }
+    return answer(&s);
+}
+
+aimdb_status_t aimdb_produce(aimdb_record_t *record, const void *data, size_t size) {
+    GUARD();
+    return produce(record, data, size, side_self.depth, ANY_DATABASE);
+}
+
+aimdb_status_t aimdb_emit(aimdb_emitter_t *emitter, aimdb_record_t *record, const void *data,
+                          size_t size) {
+    GUARD();
+    uint32_t database, depth;
+    if (!side_emitter(emitter, &database, &depth))
+        return side_fail(AIMDB_ERR_EMITTER,
+                         emitter ? "emitter: its callback has returned, or it never was one"
+                                 : "emitter: is NULL");
+    if (depth < side_self.depth) depth = side_self.depth;
+    return produce(record, data, size, depth, database);
+}

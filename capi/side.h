@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the C side have from each other. The C side calls user
+ * functions, sleeps, and runs steps; what a value means is said in core. */
+#ifndef AIMDB_SIDE_H
+#define AIMDB_SIDE_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "aimdb.h"
+#include "step.h"
+
+#define TEXT_MAX 320 /* bytes of an error text with its NUL */
+
+/* thread.c: what the library knows of a thread. */
+struct frames;
+typedef struct side_thread {
+    uint32_t tid;    /* as the kernel's lock owner */
+    uint32_t depth;  /* callbacks the thread is in */
+    bool blocked;    /* a thread of the library: asynchronous signals are blocked */
+    struct frames *frames;
+    uint32_t frames_index;
+    char text[TEXT_MAX];
+} side_thread_t;
+
+extern _Thread_local side_thread_t side_self;
+
+uint32_t side_tid(void);
+aimdb_status_t side_fail(aimdb_status_t status, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* One callback: enter gives its emitter, or NULL if there is no memory. */
+aimdb_emitter_t *side_enter(uint32_t database);
+void side_leave(void);
+bool side_frames(void); /* whether there is a table of callbacks */
+/* Finds the callback of an emitter; false if it has returned. */
+bool side_emitter(const aimdb_emitter_t *emitter, uint32_t *database, uint32_t *depth);
+/* The draft of the callback at the present depth, or NULL. */
+void *side_draft(uint64_t capacity);
+
+/* futex.c */
+bool side_sleep(uint64_t word, uint32_t expected, int64_t timeout_ns);
+void side_wake(uint64_t word, uint32_t most);
+bool side_lock_wait(uint64_t lock, uint32_t owner); /* true: the lock was handed over */
+void side_lock_release(uint64_t lock);
+extern bool side_inherit; /* locks inherit priority */
+
+/* door.c */
+void side_drive(step_t *s, int op);
+void side_block(sigset_t *before); /* around calls that enter Go */
+void side_restore(const sigset_t *before);
+int64_t side_now(void);
+
+/* host.c */
+bool side_forked(void);
+void side_chain_sigurg(void);
+void side_restore_limits(void);
+void side_async_signals(sigset_t *set);
+
+/* dispatch.c */
+typedef struct side_consumer {
+    aimdb_consumer_fn fn;
+    aimdb_lag_fn on_lag;
+    void *user;
+    aimdb_free_fn free;
+    size_t stack_size;
+    uint64_t handle;
+    uint64_t record;
+    uint64_t go; /* a runtime/cgo.Handle of the consumer in Go */
+    uint32_t database;
+    uint64_t payload_max;
+    char name[16];
+    void *buffer;
+} side_consumer_t;
+
+int32_t side_dispatch(side_consumer_t *consumer); /* starts the thread; a status */
+
+/* api.c: user functions that Go calls. */
+void side_log(aimdb_log_fn fn, aimdb_log_level_t level, char *text, void *user);
+void side_free(aimdb_free_fn fn, void *user);
+
+/* receive.c */
+aimdb_status_t side_no_timeout(int64_t timeout_ns);
+
+/* struct.c: structs of other versions. */
+aimdb_status_t side_read(void *known, size_t known_size, const void *given, const char *name);
+aimdb_status_t side_check(const void *out, size_t first_size, const char *name);
+void side_write(void *given, const void *known, size_t known_size);
+
+/* Annotations for ThreadSanitizer, which can't see the orderings that Go makes. */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+extern char side_sync[1024];
+#define SYNC_AT(handle) (&side_sync[(handle) & 1023])
+#define SYNC_ACQUIRE(handle) __tsan_acquire(SYNC_AT(handle))
+#define SYNC_RELEASE(handle) __tsan_release(SYNC_AT(handle))
+#else
+#define SYNC_ACQUIRE(handle) ((void)(handle))
+#define SYNC_RELEASE(handle) ((void)(handle))
+#endif
+#define SYNC_LIFECYCLE 1023u
+
+#define HANDLE(pointer) ((uint64_t)(uintptr_t)(pointer))
+
+/* First in every function that returns a status. */
+#define GUARD()                                                                                    \
+    do {                                                                                           \
+        if (side_forked())                                                                         \
+            return side_fail(AIMDB_ERR_FORKED,                                                     \
+                             "called in a child of fork(); only the parent can use AimDB");        \
+    } while (0)
+
+#define NOT_NULL(argument)                                                                         \
+    do {                                                                                           \
+        if (!(argument)) return side_fail(AIMDB_ERR_ARGUMENT, "%s: is NULL", #argument);           \
+    } while (0)
+
+#endif

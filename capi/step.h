@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A step of the hot path, as core/step.go says. Both layouts are compared when
+ * capi.go is compiled. */
+#ifndef AIMDB_STEP_H
+#define AIMDB_STEP_H
+
+#include <stdint.h>
+
+typedef struct step {
+    const void *data;
+    void *messages;
+    uint64_t handle;
+    uint64_t size;
+    uint64_t max;
+    uint64_t count;
+    uint64_t sequence;
+    uint64_t function;
+    uint64_t user;
+    uint64_t elapsed;
+    uint64_t event;
+    uint64_t busy;
+    uint64_t held;
+    uint64_t contended[2];
+    uint64_t wake;
+    uint64_t drained;
+    uint64_t notify;
+    uint32_t owner;
+    uint32_t depth;
+    uint32_t expected;
+    uint32_t wake_most;
+    uint32_t flags;
+    uint32_t database;
+    int32_t result;
+    uint32_t spare;
+} step_t;
+
+enum { STEP_PRODUCE, STEP_COMMIT, STEP_NEXT, STEP_RECEIVE, STEP_PEEK };
+
+/* Results that only drivers see; the others are an aimdb_status_t. */
+enum { STEP_CALL = 100, STEP_BUSY = 101, STEP_SLEEP = 102, STEP_FOREIGN = 103, STEP_EARLY = 104 };
+
+enum {
+    STEP_WAIT = 1,
+    STEP_PARKED = 2,
+    STEP_ENDED = 4,
+    STEP_RESUMED = 8,
+    STEP_FAILED = 16,
+    STEP_REPLACE = 32,
+    STEP_REFUSE = 64,
+    STEP_CANCEL = 128
+};
+
+#define ANY_DATABASE UINT32_MAX
+
+#endif
