@@ -82,6 +82,9 @@ static void *run(void *argument) {
     SYNC_ACQUIRE(SYNC_LIFECYCLE);
     dispatch(c);
     side_free(c->free, c->user);
+#ifdef FAULT_FREE_TWICE
+    side_free(c->free, c->user);
+#endif
     SYNC_RELEASE(SYNC_LIFECYCLE);
     atomic_fetch_sub(&dispatchers, 1);
     goEnded(c->go);

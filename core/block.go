@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
+	"github.com/aimdb-dev/aimdb-go/core/memory"
 )
 
 // Control blocks: what the steps work on, off the Go heap, in arenas that are
@@ -79,21 +80,21 @@ func recordAt(h Handle) *recordBlock {
 	if !h.is(recordHandle) {
 		return nil
 	}
-	return (*recordBlock)(unsafe.Add(nil, records.At(h.index())))
+	return (*recordBlock)(memory.Pointer(records.At(h.index())))
 }
 
 func databaseAt(index uint32) *databaseBlock {
-	return (*databaseBlock)(unsafe.Add(nil, databases.At(index)))
+	return (*databaseBlock)(memory.Pointer(databases.At(index)))
 }
 
 //go:nosplit
 func cursorAt(index uint32) *cursorBlock {
-	return (*cursorBlock)(unsafe.Add(nil, cursors.At(index)))
+	return (*cursorBlock)(memory.Pointer(cursors.At(index)))
 }
 
 //go:nosplit
 func (c *cursorBlock) source() *recordBlock {
-	return (*recordBlock)(unsafe.Add(nil, uintptr(c.record)))
+	return (*recordBlock)(memory.Pointer(uintptr(c.record)))
 }
 
 //go:nosplit

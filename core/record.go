@@ -127,7 +127,7 @@ func (db *Database) newRecord(key string, config RecordConfig) (*Record, error) 
 	}
 	r := &Record{
 		db: db, key: key, config: config, index: index, region: region,
-		block:     (*recordBlock)(unsafe.Add(nil, records.At(index))),
+		block:     (*recordBlock)(memory.Pointer(records.At(index))),
 		consumers: make(map[*Consumer]struct{}), readers: make(map[*Reader]struct{}),
 	}
 	r.open(shape)

@@ -142,7 +142,7 @@ func BufferOf(event uintptr) *Buffer {
 
 //go:nosplit
 func (b *Buffer) at(slot uint64) unsafe.Pointer {
-	return unsafe.Add(nil, uintptr(b.data+slot*b.stride))
+	return memory.Pointer(uintptr(b.data + slot*b.stride))
 }
 
 // Push stores a value of at most PayloadMax bytes. The caller holds Lock.

@@ -53,3 +53,10 @@ func (r Region) Base() uintptr { return r.base }
 
 // Size is the size in bytes, a multiple of the page size.
 func (r Region) Size() uintptr { return r.size }
+
+// Pointer is the pointer to an address in a region or on a C stack, memory that
+// does not move.
+//
+//go:nosplit
+//go:nocheckptr
+func Pointer(address uintptr) unsafe.Pointer { return unsafe.Add(nil, address) }

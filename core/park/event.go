@@ -5,6 +5,8 @@ package park
 import (
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/memory"
 )
 
 // An Event is an eventcount: how readers sleep without losing a wake-up.
@@ -69,5 +71,5 @@ func (e *Event) Address() uintptr { return uintptr(unsafe.Pointer(&e.count)) }
 //
 //go:nosplit
 func EventAt(address uintptr) *Event {
-	return (*Event)(unsafe.Add(nil, address-unsafe.Offsetof(Event{}.count)))
+	return (*Event)(memory.Pointer(address - unsafe.Offsetof(Event{}.count)))
 }

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/memory"
 )
 
 const (
@@ -48,7 +50,7 @@ func futex(word *uint32, op uintptr, value uint32, timeout *syscall.Timespec) sy
 	return errno
 }
 
-func word(address uintptr) *uint32 { return (*uint32)(unsafe.Add(nil, address)) }
+func word(address uintptr) *uint32 { return (*uint32)(memory.Pointer(address)) }
 
 // Sleep sleeps while the word at address holds expected, at most for timeout.
 // It reports false if the timeout passed.

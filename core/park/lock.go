@@ -10,6 +10,8 @@ package park
 import (
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/memory"
 )
 
 // A Lock is one 32-bit word, laid out as the kernel's priority-inheriting
@@ -74,4 +76,4 @@ func (l *Lock) Address() uintptr { return uintptr(unsafe.Pointer(l)) }
 // LockAt is the lock at an address.
 //
 //go:nosplit
-func LockAt(address uintptr) *Lock { return (*Lock)(unsafe.Add(nil, address)) }
+func LockAt(address uintptr) *Lock { return (*Lock)(memory.Pointer(address)) }

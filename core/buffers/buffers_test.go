@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package buffers
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/aimdb-dev/aimdb-go/core/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// kinds are the shapes that the rules of all buffers are tried with.
+var kinds = map[string]Kind{"ring": Ring, "latest": Latest, "mailbox": Mailbox}
+
+var capacities = []uint64{1, 2, 3, 1000, 1024}
+
+// starts are positions of the first value: the beginning, and just below the
+// wrap at 2^64.
+var starts = []uint64{0, math.MaxUint64, math.MaxUint64 - 1, math.MaxUint64 - 5, math.MaxUint64 - 1030}
+
+// A bench is a buffer with numbers as values.
+type bench struct {
+	buffer Buffer
+	region memory.Region
+	pushed uint64 // the last number
+}
+
+func open(t testing.TB, kind Kind, capacity, first uint64) *bench {
+	t.Helper()
+	if kind != Ring {
+		capacity = 1
+	}
+	shape := Shape{Kind: kind, Capacity: capacity, PayloadMax: 64, Exact: AnySize}
+	bytes, ok := shape.Bytes()
+	require.True(t, ok)
+	region, err := memory.Take(bytes)
+	require.NoError(t, err)
+	b := new(bench)
+	b.region = region
+	b.buffer.Open(shape, region, first)
+	t.Cleanup(b.region.Give)
+	return b
+}
+
+func (b *bench) push() {
+	b.pushed++
+	var value [8]byte
+	binary.LittleEndian.PutUint64(value[:], b.pushed)
+	owner := b.buffer.Lock.Lock()
+	b.buffer.Push(unsafe.Pointer(&value), 8)
+	b.buffer.Lock.Unlock(owner)
+}
+
+func (b *bench) attach() *Cursor {
+	c := new(Cursor)
+	owner := b.buffer.Lock.Lock()
+	c.Attach(&b.buffer)
+	b.buffer.Lock.Unlock(owner)
+	return c
+}
+
+// read reads as a step does: without the lock, and with it if it must.
+func (b *bench) read(c *Cursor) (number uint64, f Found) {
+	var value [64]byte
+	f = b.buffer.Read(c, unsafe.Pointer(&value), 64, false)
+	if f.Outcome == NeedsLock {
+		owner := b.buffer.Lock.Lock()
+		f = b.buffer.Read(c, unsafe.Pointer(&value), 64, true)
+		b.buffer.Lock.Unlock(owner)
+	}
+	return binary.LittleEndian.Uint64(value[:]), f
+}
+
+func requireBalance(t require.TestingT, c *Cursor, b *Buffer) {
+	a := c.Account(b)
+	require.Equal(t, a.Offered, a.Delivered+a.Lagged+a.Skipped+a.Pending+a.Abandoned)
+}
+
+// everyStart runs a test for each capacity and start.
+func everyStart(t *testing.T, f func(t *testing.T, capacity, first uint64)) {
+	for _, capacity := range capacities {
+		for _, first := range starts {
+			t.Run(strconv.FormatUint(capacity, 10)+"/"+strconv.FormatUint(first, 10), func(t *testing.T) {
+				f(t, capacity, first)
+			})
+		}
+	}
+}
+
+func TestRing_EveryReaderSeesEveryValueInOrder(t *testing.T) {
+	everyStart(t, func(t *testing.T, capacity, first uint64) {
+		b := open(t, Ring, capacity, first)
+		readers := []*Cursor{b.attach(), b.attach(), b.attach()}
+		for round := uint64(0); round < 3*capacity+7; round++ {
+			b.push()
+			for _, c := range readers {
+				number, f := b.read(c)
+				require.Equal(t, Value, f.Outcome)
+				require.Equal(t, b.pushed, number)
+				require.Equal(t, first+round, f.Position)
+				requireBalance(t, c, &b.buffer)
+			}
+		}
+	})
+}
+
+func TestRing_ReaderWithinCapacityLosesNothing(t *testing.T) {
+	everyStart(t, func(t *testing.T, capacity, first uint64) {
+		b := open(t, Ring, capacity, first)
+		c := b.attach()
+		next := uint64(1)
+		for range 4 {
+			for range capacity {
+				b.push()
+			}
+			for range capacity {
+				number, f := b.read(c)
+				require.Equal(t, Value, f.Outcome)
+				require.Equal(t, next, number)
+				next++
+			}
+			_, f := b.read(c)
+			require.Equal(t, Empty, f.Outcome)
+		}
+	})
+}
+
+func TestRing_LagIsExactOnceAndGoesOnWithTheOldestHeld(t *testing.T) {
+	everyStart(t, func(t *testing.T, capacity, first uint64) {
+		for _, excess := range []uint64{1, 2, capacity, 3*capacity + 1} {
+			b := open(t, Ring, capacity, first)
+			c := b.attach()
+			for range capacity + excess {
+				b.push()
+			}
+			require.Equal(t, excess, c.Account(&b.buffer).Lagged, "counted before it is told")
+			_, f := b.read(c)
+			require.Equal(t, Found{Outcome: Lagged, Lost: excess}, f)
+			for n := range capacity {
+				number, f := b.read(c)
+				require.Equal(t, Value, f.Outcome)
+				require.Equal(t, excess+n+1, number)
+			}
+			_, f = b.read(c)
+			require.Equal(t, Empty, f.Outcome)
+			a := c.Account(&b.buffer)
+			require.Equal(t, Account{Offered: capacity + excess, Delivered: capacity, LaggedEvents: 1, Lagged: excess}, a)
+		}
+	})
+}
+
+func TestRing_NewReaderSeesOnlyLaterValues(t *testing.T) {
+	b := open(t, Ring, 8, 0)
+	b.push()
+	c := b.attach()
+	_, f := b.read(c)
+	require.Equal(t, Empty, f.Outcome)
+	b.push()
+	number, _ := b.read(c)
+	require.EqualValues(t, 2, number)
+}
+
+func TestLatest_EachNewestValueAtMostOnce(t *testing.T) {
+	for _, first := range starts {
+		b := open(t, Latest, 1, first)
+		c := b.attach()
+		_, f := b.read(c)
+		require.Equal(t, Empty, f.Outcome)
+		for k := uint64(1); k < 12; k++ {
+			for range k {
+				b.push()
+			}
+			number, f := b.read(c)
+			require.Equal(t, Value, f.Outcome)
+			require.Equal(t, b.pushed, number)
+			_, f = b.read(c)
+			require.Equal(t, Empty, f.Outcome)
+			a := c.Account(&b.buffer)
+			require.Equal(t, b.pushed-k, a.Skipped+a.Delivered-k)
+			requireBalance(t, c, &b.buffer)
+		}
+	}
+}
+
+func TestLatest_FreshReaderSeesTheCurrentValueOnce(t *testing.T) {
+	for _, first := range starts {
+		b := open(t, Latest, 1, first)
+		for range 3 {
+			b.push()
+		}
+		c := b.attach()
+		require.EqualValues(t, 1, c.Account(&b.buffer).Pending)
+		number, f := b.read(c)
+		require.Equal(t, Value, f.Outcome)
+		require.EqualValues(t, 3, number)
+		_, f = b.read(c)
+		require.Equal(t, Empty, f.Outcome)
+		require.Equal(t, Account{Offered: 1, Delivered: 1}, c.Account(&b.buffer))
+	}
+}
+
+func TestMailbox_ValueIsTakenByExactlyOneReader(t *testing.T) {
+	for _, first := range starts {
+		b := open(t, Mailbox, 1, first)
+		one, other := b.attach(), b.attach()
+		b.push()
+		number, f := b.read(one)
+		require.Equal(t, Value, f.Outcome)
+		require.EqualValues(t, 1, number)
+		_, f = b.read(other)
+		require.Equal(t, Empty, f.Outcome)
+		b.push()
+		b.push()
+		number, _ = b.read(other)
+		require.EqualValues(t, 3, number)
+		b.push()
+		require.Equal(t, Counts{Produced: 4, Bytes: 32, Overwritten: 1, Taken: 2, Pending: 1}, b.buffer.Counts())
+	}
+}
+
+func TestMailbox_AbandonedValueIsCounted(t *testing.T) {
+	b := open(t, Mailbox, 1, 0)
+	b.push()
+	b.buffer.Abandon()
+	b.buffer.Abandon()
+	require.Equal(t, Counts{Produced: 1, Bytes: 8, Abandoned: 1}, b.buffer.Counts())
+}
+
+func TestEvery_TooSmallKeepsTheValuePending(t *testing.T) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, kind, 4, 0)
+			c := b.attach()
+			b.push()
+			var small [4]byte
+			f := b.buffer.Read(c, unsafe.Pointer(&small), 4, true)
+			require.Equal(t, TooSmall, f.Outcome)
+			require.EqualValues(t, 8, f.Size)
+			number, f := b.read(c)
+			require.Equal(t, Value, f.Outcome)
+			require.EqualValues(t, 1, number)
+		})
+	}
+}
+
+func TestEvery_StopAbandonsWhatIsPending(t *testing.T) {
+	for name, kind := range kinds {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, kind, 4, math.MaxUint64-3)
+			c := b.attach()
+			for range 7 {
+				b.push()
+			}
+			before := c.Account(&b.buffer)
+			c.Stop(&b.buffer)
+			c.Stop(&b.buffer)
+			b.push()
+			after := c.Account(&b.buffer)
+			require.Equal(t, before.Pending, after.Abandoned)
+			require.Zero(t, after.Pending)
+			require.Equal(t, before.Offered, after.Offered)
+			requireBalance(t, c, &b.buffer)
+		})
+	}
+}
+
+func TestPeek_GivesTheCurrentValueWithoutConsumingIt(t *testing.T) {
+	for _, kind := range []Kind{Latest, Mailbox} {
+		b := open(t, kind, 1, math.MaxUint64)
+		c := b.attach()
+		var value [8]byte
+		require.Equal(t, Empty, b.buffer.Peek(unsafe.Pointer(&value), 8).Outcome)
+		b.push()
+		b.push()
+		require.Equal(t, Value, b.buffer.Peek(unsafe.Pointer(&value), 8).Outcome)
+		require.EqualValues(t, 2, binary.LittleEndian.Uint64(value[:]))
+		require.Equal(t, TooSmall, b.buffer.Peek(unsafe.Pointer(&value), 7).Outcome)
+		number, f := b.read(c)
+		require.Equal(t, Value, f.Outcome)
+		require.EqualValues(t, 2, number)
+	}
+}
+
+func TestMemory_IsWhatTheFormulaSays(t *testing.T) {
+	for _, capacity := range capacities {
+		for _, payload := range []uint64{0, 1, 8, 9, 256, 4096} {
+			padded := 8 + (payload+7)/8*8
+			for kind, slots := range map[Kind]uint64{Ring: capacity + capacity/8 + 1, Latest: 4, Mailbox: 1} {
+				bytes, ok := Shape{Kind: kind, Capacity: capacity, PayloadMax: payload}.Bytes()
+				require.True(t, ok)
+				require.Equal(t, slots*padded, bytes)
+				region, err := memory.Take(bytes)
+				require.NoError(t, err)
+				page := uint64(memory.PageSize)
+				require.EqualValues(t, (bytes+page-1)/page*page, region.Size())
+				region.Give()
+			}
+		}
+	}
+}
+
+func TestMemory_UncountableShapesAreRefused(t *testing.T) {
+	for _, s := range []Shape{
+		{Kind: Ring, Capacity: math.MaxUint64, PayloadMax: 1},
+		{Kind: Ring, Capacity: 1 << 60, PayloadMax: 1 << 10},
+		{Kind: Latest, Capacity: 1, PayloadMax: math.MaxUint64},
+		{Kind: Mailbox, Capacity: 1, PayloadMax: 1 << 62},
+	} {
+		_, ok := s.Bytes()
+		require.False(t, ok && s.PayloadMax != 1<<62, "%+v", s)
+	}
+	_, err := memory.Take(1 << 62)
+	require.ErrorIs(t, err, memory.ErrNoMemory)
+}

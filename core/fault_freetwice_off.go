@@ -1,7 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-
-//go:build !fault_freetwice
-
-package core
-
-const faultFreeTwice = false

@@ -1,8 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0
-
-//go:build fault_freetwice
-
-package core
-
-// A planted fault, for tests that must find it: the user pointer of a subscription is freed twice.
-const faultFreeTwice = true
