@@ -23,6 +23,7 @@ type Consumer struct {
 	holders  int32
 	detached bool
 	ended    bool
+	unlisted bool // the handle has ended
 	freed    bool
 }
 
@@ -136,7 +137,7 @@ func (c *Consumer) Report(lagged, failures uint64) {
 func (c *Consumer) Unsubscribe(inside bool) (Status, ConsumerStats, error) {
 	db := c.record.db
 	db.mu.Lock()
-	if c.freed {
+	if c.unlisted {
 		db.mu.Unlock()
 		return ErrHandle, ConsumerStats{}, fail(ErrHandle, "consumer: is unsubscribed")
 	}
@@ -199,9 +200,10 @@ func (c *Consumer) unhold(unlist bool) {
 	c.freeIfLast()
 }
 
-// unlist ends the handle. It needs db.mu; only once can the entry be another's.
+// unlist ends the handle. It needs db.mu.
 func (c *Consumer) unlist() {
-	if consumerTable.get(c.index) == c {
+	if !c.unlisted {
+		c.unlisted = true
 		consumerTable.put(c.index, nil)
 	}
 }
@@ -278,7 +280,7 @@ func (s *subscription) account() ConsumerStats {
 func (c *Consumer) Stats() (ConsumerStats, error) {
 	c.record.db.mu.Lock()
 	defer c.record.db.mu.Unlock()
-	if c.freed {
+	if c.unlisted {
 		return ConsumerStats{}, fail(ErrHandle, "consumer: is unsubscribed")
 	}
 	return c.account(), nil

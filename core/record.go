@@ -275,7 +275,7 @@ func (r *Record) destroy() {
 // atRest needs db.mu.
 func (r *Record) atRest() bool {
 	for c := range r.consumers {
-		if !c.ended {
+		if atomic.LoadUint32(&c.block.phase) != done {
 			return false
 		}
 	}
