@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+
+BUILD   := build
+LIB     := $(BUILD)/libaimdb.so
+FAULTS  := fault_nofence fault_norecheck fault_nobaton fault_lagoffbyone fault_freetwice fault_panic
+SOURCES := go.mod go.sum $(shell find capi core -name '*.go' ! -name '*_test.go' -o -name '*.[chs]') \
+           capi/libaimdb.map tools/build-lib.sh
+CFLAGS  ?= -O2 -g
+STRICT  := -Wall -Wextra -Wpedantic -Werror
+LINK    := -L$(BUILD) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
+
+STATICCHECK := $(BUILD)/tools/staticcheck
+
+.PHONY: help lib demo test lint header symbols test-go test-race test-faults test-harness test-c \
+        test-asan test-tsan bench soak clean toolchain
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+lib: $(LIB) ## build/libaimdb.so
+
+demo: $(BUILD)/gateway ## the gateway on this machine's own figures: 10 s at 1 kHz
+	$(BUILD)/gateway --seconds 10 --rate 1000 --require-lag
+
+test: lint header symbols test-go test-race test-c test-faults test-harness test-asan test-tsan ## everything
+	@echo "all tests passed"
+
+toolchain:
+	@tools/need.sh go=golang gcc=gcc
+
+$(LIB): $(SOURCES) | toolchain
+	tools/build-lib.sh $(BUILD)
+
+$(BUILD)/gateway: $(wildcard examples/c/gateway.c examples/c/gateway/*) capi/aimdb.h $(LIB)
+	$(CC) -std=gnu11 $(CFLAGS) $(STRICT) -Icapi -Iexamples/c \
+	    $(filter %.c,$^) -o $@ $(LINK)
+
+$(BUILD)/hello: examples/c/hello.c capi/aimdb.h $(LIB)
+	$(CC) -std=c11 $(CFLAGS) $(STRICT) -Icapi $< -o $@ $(LINK)
+
+$(STATICCHECK):
+	GOBIN=$(abspath $(@D)) go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+lint: $(STATICCHECK) ## gofmt, go vet, staticcheck
+	@tools/need.sh gcc=gcc
+	@unformatted=$$(gofmt -l capi core tests); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	go vet ./...
+	$(STATICCHECK) ./...
+
+header: ## aimdb.h as C99, C11 and C++17
+	@tools/need.sh gcc=gcc g++=g++
+	for std in c99 c11; do gcc -std=$$std $(STRICT) -Icapi -fsyntax-only tests/header/header.c || exit 1; done
+	g++ -std=c++17 $(STRICT) -Icapi -fsyntax-only -x c++ tests/header/header.c
+
+symbols: $(LIB) ## what the library exports
+	@tools/need.sh nm=binutils
+	tools/symbols.sh $(LIB)
+
+test-go: ## the Go packages
+	go test ./core/...
+
+test-race: ## the Go packages under the race detector
+	go test -race ./core/...
+
+# CMake builds and runs what is written in C.
+test-c: lib ## the C tests, by CMake and CTest
+	@tools/need.sh cmake=cmake gcc=gcc g++=g++ python3=python3
+	cmake -S . -B $(BUILD)/cmake -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	cmake --build $(BUILD)/cmake -j 2
+	ctest --test-dir $(BUILD)/cmake --output-on-failure
+
+$(BUILD)/conformance: $(wildcard tests/conformance/*.[ch]) capi/aimdb.h $(LIB)
+	$(CC) -std=gnu11 $(CFLAGS) $(STRICT) -Icapi $(filter %.c,$^) -o $@ $(LINK)
+
+$(FAULTS:%=$(BUILD)/faults/%/libaimdb.so): $(BUILD)/faults/%/libaimdb.so: $(SOURCES)
+	tools/build-lib.sh $(@D) -tags $*
+
+test-faults: $(BUILD)/conformance $(FAULTS:%=$(BUILD)/faults/%/libaimdb.so) ## planted faults must be found
+	tests/conformance/faults.sh
+
+test-harness: lib $(BUILD)/faults/fault_panic/libaimdb.so ## every function and status, from another Go runtime
+	AIMDB_LIBRARY=$(abspath $(BUILD))/libaimdb.so.0 go test ./tests/harness
+
+test-asan: lib ## the C tests under AddressSanitizer
+	tests/c/sanitize.sh asan
+
+test-tsan: lib ## the C tests under ThreadSanitizer
+	tests/c/sanitize.sh tsan
+
+bench: ## latency, throughput, push and receive
+	go test -run '^$$' -bench . -benchmem ./core/...
+
+soak: ## the race detector and the fuzzers, for long
+	go test -race -count 20 -timeout 60m ./core/...
+	for f in Ring Latest Mailbox; do go test -run '^$$' -fuzz "^Fuzz$$f$$" -fuzztime 5m ./core/buffers || exit 1; done
+
+clean: ## remove build/
+	rm -rf $(BUILD)
