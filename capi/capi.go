@@ -154,7 +154,11 @@ func goOpen(handle C.uint64_t, key *C.char, keyLength C.size_t, typeName *C.char
 	if err != nil {
 		return answer(text, err)
 	}
-	r, err := db.Open(C.GoStringN(key, C.int(keyLength)), C.GoStringN(typeName, C.int(typeLength)), uint64(exact))
+	wanted := core.AnyType
+	if typeName != nil {
+		wanted = C.GoStringN(typeName, C.int(typeLength))
+	}
+	r, err := db.Open(C.GoStringN(key, C.int(keyLength)), wanted, uint64(exact))
 	if err == nil {
 		*out = C.uint64_t(r.Handle())
 	}

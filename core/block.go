@@ -77,10 +77,11 @@ var (
 //
 //go:nosplit
 func recordAt(h Handle) *recordBlock {
-	if !h.is(recordHandle) {
+	address := records.At(h.index())
+	if !h.is(recordHandle) || address == 0 {
 		return nil
 	}
-	return (*recordBlock)(memory.Pointer(records.At(h.index())))
+	return (*recordBlock)(memory.Pointer(address))
 }
 
 func databaseAt(index uint32) *databaseBlock {
@@ -89,7 +90,11 @@ func databaseAt(index uint32) *databaseBlock {
 
 //go:nosplit
 func cursorAt(index uint32) *cursorBlock {
-	return (*cursorBlock)(memory.Pointer(cursors.At(index)))
+	address := cursors.At(index)
+	if address == 0 {
+		return nil
+	}
+	return (*cursorBlock)(memory.Pointer(address))
 }
 
 //go:nosplit

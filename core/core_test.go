@@ -70,7 +70,7 @@ func TestKey_OneTo255BytesOfTheAlphabet(t *testing.T) {
 	for _, key := range []string{"", strings.Repeat("x", 256), "a b", "ä", "a\x00"} {
 		_, err := db.Register(key, DefaultRecord())
 		requireStatus(t, ErrKey, err)
-		_, err = db.Open(key, "", AnySize)
+		_, err = db.Open(key, AnyType, AnySize)
 		requireStatus(t, ErrKey, err)
 	}
 }
@@ -86,9 +86,11 @@ func TestOpen_AnotherTypeIsAnError(t *testing.T) {
 	require.Same(t, r, same)
 	_, err = db.Open("t", "Command", 8)
 	requireStatus(t, ErrType, err)
-	_, err = db.Open("t", "", 4)
+	_, err = db.Open("t", "", 8)
 	requireStatus(t, ErrType, err)
-	_, err = db.Open("u", "", AnySize)
+	_, err = db.Open("t", AnyType, 4)
+	requireStatus(t, ErrType, err)
+	_, err = db.Open("u", AnyType, AnySize)
 	requireStatus(t, ErrNotFound, err)
 }
 

@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aimdb-dev/aimdb-go/core/buffers"
 	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
@@ -242,8 +241,12 @@ func (db *Database) allRecords() []*Record {
 	return all
 }
 
-// Open finds a record. A type name other than "", and an exact size other than
-// [buffers.AnySize], must be the record's.
+// AnyType as a type name to open with: the record may have any. No type name of
+// a record contains a zero byte.
+const AnyType = "\x00"
+
+// Open finds a record. A type name other than [AnyType], and an exact size other
+// than [AnySize], must be the record's.
 func (db *Database) Open(key, typeName string, exact uint64) (*Record, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
@@ -254,9 +257,9 @@ func (db *Database) Open(key, typeName string, exact uint64) (*Record, error) {
 	switch {
 	case r == nil:
 		return nil, fail(ErrNotFound, "key: no record is registered as "+key)
-	case typeName != "" && typeName != r.config.TypeName:
-		return nil, fail(ErrType, "type_name: is "+typeName+", the record's is "+orNone(r.config.TypeName))
-	case exact != buffers.AnySize && exact != r.config.Exact:
+	case typeName != AnyType && typeName != r.config.TypeName:
+		return nil, fail(ErrType, "type_name: is "+orNone(typeName)+", the record's is "+orNone(r.config.TypeName))
+	case exact != AnySize && exact != r.config.Exact:
 		return nil, fail(ErrType, "exact_size: is "+decimal(exact)+", the record's is "+size(r.config.Exact))
 	}
 	return r, nil

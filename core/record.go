@@ -4,6 +4,7 @@ package core
 
 import (
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,6 +75,8 @@ func (c RecordConfig) check() error {
 		return fail(ErrArgument, "config.exact_size: is over payload_max")
 	case len(c.TypeName) > TypeNameMax:
 		return fail(ErrArgument, "config.type_name: is longer than 255 bytes")
+	case strings.Contains(c.TypeName, AnyType):
+		return fail(ErrArgument, "config.type_name: contains a zero byte")
 	}
 	return nil
 }

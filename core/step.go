@@ -110,9 +110,6 @@ const AnyDatabase = ^uint32(0)
 // MaxDepth is how deep emissions nest on one thread.
 const MaxDepth = 16
 
-// Callbacks nest one deeper than emissions: the last one cannot emit.
-const maxCallbacks = MaxDepth + 1
-
 // lock takes a lock or makes the step answer Busy.
 //
 //go:nosplit

@@ -55,7 +55,8 @@ func (r Region) Base() uintptr { return r.base }
 func (r Region) Size() uintptr { return r.size }
 
 // Pointer is the pointer to an address in a region or on a C stack, memory that
-// does not move.
+// does not move. The address must not be 0: the compiler takes the result as not
+// nil.
 //
 //go:nosplit
 //go:nocheckptr
