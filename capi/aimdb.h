@@ -573,8 +573,8 @@ AIMDB_API aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consum
  * but SIGURG and SIGPROF. Handlers the program has for SIGURG before loading
  * keep being called; RLIMIT_NOFILE stays as it was. Go installs handlers for
  * the synchronous signals and forwards what is not its own to the handlers
- * installed before it. A SIGPROF or SIGURG handler must be installed with
- * SA_ONSTACK. dlclose does nothing. A memory limit (RLIMIT_AS) that starves
+ * installed before it. A SIGPROF, SIGURG or SIGCHLD handler must be installed
+ * with SA_ONSTACK: Go keeps these open on its threads. dlclose does nothing. A memory limit (RLIMIT_AS) that starves
  * the Go runtime itself ends the process; one that is met by records or
  * threads is answered with AIMDB_ERR_NO_MEMORY or AIMDB_ERR_NO_THREADS.
  */

@@ -70,6 +70,11 @@ func caught(text *C.char, status *C.int32_t) {
 	}
 }
 
+// goAttach is only entered: the runtime then knows the thread.
+//
+//export goAttach
+func goAttach() {}
+
 //export goStep
 func goStep(op C.int32_t, s *C.step_t) { (*core.Step)(unsafe.Pointer(s)).Run(core.Op(op)) }
 

@@ -77,6 +77,8 @@ static void discard(side_consumer_t *c) {
 
 static void *run(void *argument) {
     side_consumer_t *c = argument;
+    sigset_t before;
+    side_block(&before);
     side_self.blocked = true;
     pthread_setname_np(pthread_self(), c->name);
     SYNC_ACQUIRE(SYNC_LIFECYCLE);

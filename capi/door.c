@@ -25,6 +25,11 @@ void side_block(sigset_t *before) {
     sigset_t async;
     side_async_signals(&async);
     pthread_sigmask(SIG_BLOCK, &async, before);
+    if (!side_self.attached) { /* Go unblocks some (SIGCHLD) when it first sees a thread */
+        side_self.attached = true;
+        goAttach();
+        pthread_sigmask(SIG_BLOCK, &async, NULL);
+    }
 }
 
 void side_restore(const sigset_t *before) {
@@ -40,8 +45,10 @@ void side_drive(step_t *s, int op) {
         side_block(&before);
         goStep(op, s);
         side_restore(&before);
-        for (int i = 0; i < 2; i++)
-            if (s->contended[i]) side_lock_release(s->contended[i]);
+        uint64_t release[] = {s->held, s->contended[0], s->contended[1]};
+        s->held = 0;
+        for (int i = 0; i < 3; i++)
+            if (release[i]) side_lock_release(release[i]);
         if (s->wake) side_wake(s->wake, s->wake_most);
         if (s->drained) side_wake(s->drained, UINT32_MAX);
         if (s->result == STEP_BUSY && s->busy && side_lock_wait(s->busy, s->owner))

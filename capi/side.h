@@ -19,6 +19,7 @@ typedef struct side_thread {
     uint32_t tid;    /* as the kernel's lock owner */
     uint32_t depth;  /* callbacks the thread is in */
     bool blocked;    /* a thread of the library: asynchronous signals are blocked */
+    bool attached;   /* it has been in Go before */
     struct frames *frames;
     uint32_t frames_index;
     char text[TEXT_MAX];

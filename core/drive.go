@@ -16,11 +16,12 @@ func drive(s *Step, op Op) {
 	s.Owner = park.Owner()
 	for s.Result = Busy; s.Result == Busy; {
 		s.Run(op)
-		for _, lock := range s.Contended {
+		for _, lock := range [...]uint64{s.Held, s.Contended[0], s.Contended[1]} {
 			if lock != 0 {
 				park.Release(uintptr(lock))
 			}
 		}
+		s.Held = 0
 		if s.Wake != 0 {
 			park.Wake(uintptr(s.Wake), s.WakeMost)
 		}

@@ -39,7 +39,7 @@ type Step struct {
 	Elapsed   uint64         // in: ns the user function took
 	Event     uint64         // out, Sleep: the word to sleep on; stays for the steps after it
 	Busy      uint64         // out, Busy: the lock to wait for; 0: just step again
-	Held      uint64         // in: the lock the driver was handed while it waited
+	Held      uint64         // in: the lock the driver was handed while it waited; out: to be released
 	Contended [2]uint64      // out: locks the driver must release at once
 	Wake      uint64         // out: the word whose sleepers to wake
 	Drained   uint64         // out: another such word, all of its sleepers
@@ -110,17 +110,15 @@ const AnyDatabase = ^uint32(0)
 // MaxDepth is how deep emissions nest on one thread.
 const MaxDepth = 16
 
-// lock takes a lock or makes the step answer Busy.
+// lock takes a lock or makes the step answer Busy. A lock the driver was handed
+// and the step does not come to take stays in Held, for the driver to release.
 //
 //go:nosplit
 func (s *Step) lock(l *park.Lock) bool {
-	if held := s.Held; held != 0 {
+	if s.Held == uint64(l.Address()) {
 		s.Held = 0
-		if held == uint64(l.Address()) {
-			l.Acquired()
-			return true
-		}
-		s.release(held)
+		l.Acquired()
+		return true
 	}
 	if l.TryLock(s.Owner) {
 		return true
@@ -134,19 +132,12 @@ func (s *Step) lock(l *park.Lock) bool {
 //
 //go:nosplit
 func (s *Step) unlock(l *park.Lock) {
-	if !l.TryUnlock(s.Owner) {
-		s.release(uint64(l.Address()))
-	}
-}
-
-// release: a step holds two locks at most.
-//
-//go:nosplit
-func (s *Step) release(address uint64) {
-	if s.Contended[0] == 0 {
-		s.Contended[0] = address
-	} else {
-		s.Contended[1] = address
+	switch {
+	case l.TryUnlock(s.Owner):
+	case s.Contended[0] == 0:
+		s.Contended[0] = uint64(l.Address())
+	default: // a step takes two locks at most
+		s.Contended[1] = uint64(l.Address())
 	}
 }
 
