@@ -3,7 +3,7 @@ module github.com/aimdb-dev/aimdb-go
 go 1.25.0
 
 require (
-	github.com/ebitengine/purego v0.11.0
+	github.com/ebitengine/purego v0.11.3
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
 	pgregory.net/rapid v1.3.0

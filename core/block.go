@@ -35,11 +35,13 @@ type recordBlock struct {
 }
 
 // The states of a record. Only open takes new values; until sealed, values
-// whose producer function runs are still taken.
+// whose producer function runs are still taken. The last of them seals a record
+// that is ending.
 const (
 	created uint32 = iota
 	open
 	closing
+	ending // closing, and nobody waits for the producer functions any more
 	sealed
 )
 

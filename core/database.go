@@ -160,7 +160,7 @@ func (db *Database) markClosed(all []*Record) (abandoned, first bool) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	for _, r := range all {
-		db.abandoned = r.abandon() || db.abandoned
+		db.abandoned = r.abandon(false) || db.abandoned
 	}
 	first = db.state == stateClosing
 	if first {

@@ -52,7 +52,7 @@ func (reader *Reader) Close() (ConsumerStats, error) {
 	last := reader.end()
 	delete(r.readers, reader)
 	if r.block.sealed() {
-		r.abandon()
+		r.abandon(true)
 	}
 	r.db.mu.Unlock()
 	r.wakeReaders()

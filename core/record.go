@@ -188,9 +188,16 @@ func (r *Record) awaitProducers(end time.Time) bool {
 	}
 }
 
-// seal ends the stream: readers get Closed after the last value.
+// seal ends the stream: readers get Closed after the last value. If producer
+// functions still run, the last of them does it.
 func (r *Record) seal() {
-	r.setState(sealed)
+	r.locked(func(b *recordBlock) {
+		state := sealed
+		if atomic.LoadUint32(&b.inflight) != 0 {
+			state = ending
+		}
+		atomic.StoreUint32(&b.state, state)
+	})
 	r.wakeReaders()
 }
 
@@ -237,16 +244,16 @@ func (r *Record) holdConsumers() []*Consumer {
 	return held
 }
 
-// abandon gives up what close leaves, and reports whether there was any. It
-// needs db.mu.
-func (r *Record) abandon() bool {
-	lost := false
+// abandon gives up what close leaves, and reports whether there was any. The
+// value of a mailbox that nobody was there to take stays pending. It needs db.mu.
+func (r *Record) abandon(readerLeft bool) bool {
+	lost, served := false, len(r.consumers) != 0 || readerLeft
 	for c := range r.consumers {
 		lost = c.account().Abandoned != 0 || lost
 	}
 	if r.config.Buffer == Mailbox {
 		r.locked(func(b *recordBlock) {
-			if b.sealed() && len(r.readers) == 0 {
+			if b.sealed() && len(r.readers) == 0 && served {
 				b.buffer.Abandon()
 			}
 			lost = b.buffer.Counts().Abandoned != 0 || lost

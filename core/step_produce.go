@@ -5,6 +5,8 @@ package core
 import (
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
 // Produce gives the Size bytes at Data to the record, or, if it has a producer
@@ -90,12 +92,19 @@ func (s *Step) Commit() {
 	if s.Result == OK {
 		r.buffer.Push(s.Data, s.Size)
 	}
-	if atomic.AddUint32(&r.inflight, ^uint32(0)) == 0 && r.state != open {
+	last := atomic.AddUint32(&r.inflight, ^uint32(0)) == 0 && r.state != open
+	if last {
 		s.Drained = uint64(uintptr(unsafe.Pointer(&r.inflight)))
+		if r.state == ending {
+			atomic.StoreUint32(&r.state, sealed)
+		}
 	}
 	s.unlock(&r.buffer.Lock)
-	if s.Result == OK {
+	if s.Result == OK || last {
 		s.publish(r)
+	}
+	if last {
+		s.WakeMost = park.Everyone // the end is for all, also of a mailbox
 	}
 }
 
