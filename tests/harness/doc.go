@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package harness loads the built library with purego, without cgo, and
+// drives the C ABI as a program would that knows only capi/aimdb.h.
+//
+// The tests read the header: a function, status, constant, or struct field
+// that they do not know or do not reach makes them fail.
+//
+// AIMDB_LIBRARY names the library, build/libaimdb.so.0 if it is not set.
+package harness
