@@ -61,12 +61,18 @@ func callText(t testing.TB, name string, args ...any) (Status, string) {
 	reached.note(name, s)
 	text := ""
 	if s < 0 {
-		text = goString(invoke("aimdb_last_error"))
+		text = lastError()
 		if !namesOne(f, text) {
 			t.Errorf("%s: %v: the text %q names no argument", name, s, text)
 		}
 	}
 	return s, text
+}
+
+// lastError is the calling thread's.
+func lastError() string {
+	reached.note("aimdb_last_error", OK)
+	return goString(invoke("aimdb_last_error"))
 }
 
 func namesOne(f *function, text string) bool {

@@ -14,19 +14,16 @@ import (
 
 func TestCloseSaysBlockedWhileACallbackRunsThenTimeoutForWhatWasAbandoned(t *testing.T) {
 	w := newWorld(t)
-	var calls Handle
-	ok(t, "aimdb_open", w.db, "calls", nil, AnySize, &calls)
-	produce(t, calls, nil) // behind the one whose callback runs
-	produce(t, calls, nil)
-	db := w.db
+	produce(t, w.calls, nil) // behind the one whose callback runs
+	produce(t, w.calls, nil)
 	w.lives()
-	w.server.run(t, func() { gives(t, InProgress, "aimdb_close", db, int64(0)) })
-	gives(t, Blocked, "aimdb_close", db, int64(0))
+	w.server.run(t, func() { gives(t, InProgress, "aimdb_close", w.db, int64(0)) })
+	gives(t, Blocked, "aimdb_close", w.db, int64(0))
 	w.server.release()
-	gives(t, Timeout, "aimdb_close", db, int64(patience))
-	gives(t, Timeout, "aimdb_close", db, int64(0)) // the same end
+	gives(t, Timeout, "aimdb_close", w.db, int64(patience))
+	gives(t, Timeout, "aimdb_close", w.db, int64(0)) // the same end
 	stats := newRecordStats()
-	ok(t, "aimdb_record_stats", calls, stats)
+	ok(t, "aimdb_record_stats", w.calls, stats)
 	require.Equal(t, uint64(3), stats.Produced)
 	w.closed = true
 }
@@ -94,7 +91,7 @@ func TestAnswerThatIsNoVerdictIsRejectedWithAText(t *testing.T) {
 	ok(t, "aimdb_start", w.idle)
 	onOneThread(func() {
 		gives(t, Rejected, "aimdb_produce", record, nil, 0)
-		require.Contains(t, goString(invoke("aimdb_last_error")), "77")
+		require.Contains(t, lastError(), "77")
 	})
 }
 
@@ -244,6 +241,22 @@ func TestDescriptorThatIsNotToBeHadIsRefused(t *testing.T) {
 	again := int32(-1)
 	ok(t, "aimdb_reader_fd", w.reader, &again)
 	require.Equal(t, fd, again)
+}
+
+func TestLastErrorIsTheThreadsOwnAndEmptyIfItHadNone(t *testing.T) {
+	w := newWorld(t)
+	none := "not read"
+	w.server.run(t, func() { none = lastError() }) // a fresh thread
+	require.Empty(t, none)
+	onOneThread(func() {
+		refused(t, ErrState, "db", "aimdb_start", w.db)
+		text := lastError()
+		ok(t, "aimdb_database_stats", w.db, newDatabaseStats())
+		w.server.run(t, func() {
+			refused(t, ErrKey, "key", "aimdb_open", w.db, "", nil, AnySize, new(Handle))
+		})
+		require.Equal(t, text, lastError())
+	})
 }
 
 // receives are the three ways to receive one value.

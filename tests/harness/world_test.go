@@ -119,6 +119,7 @@ func (s *server) release() { s.once.Do(func() { close(s.work) }) }
 type world struct {
 	t                            testing.TB
 	db, idle, ring, latest, mail Handle
+	calls                        Handle // the server's
 	exact                        Handle // takes 16 bytes, has the type name "T"
 	reader, consumer             Handle
 	server                       *server
@@ -142,13 +143,13 @@ func newWorld(t testing.TB) *world {
 	w.exact = register(t, w.db, "exact", func(c *RecordConfig) {
 		c.ExactSize, c.TypeName = 16, &[]byte("T\x00")[0]
 	})
-	calls := register(t, w.db, "calls", nil)
+	w.calls = register(t, w.db, "calls", nil)
 	w.consumer = subscribe(t, w.ring, &hook{consume: w.take})
 	w.reader = open(t, w.ring)
-	subscribe(t, calls, &w.server.hook)
+	subscribe(t, w.calls, &w.server.hook)
 	t.Cleanup(w.server.release)
 	ok(t, "aimdb_start", w.db)
-	produce(t, calls, nil)
+	produce(t, w.calls, nil)
 	within(t, w.server.entered, "a callback")
 	w.lives()
 	t.Cleanup(w.end)
@@ -238,7 +239,7 @@ func (w *world) arguments(name string) []any {
 }
 
 // each runs f for every function that answers a status, inside the callback if
-// it takes an emitter.
+// it takes an emitter. The world must live on.
 func (w *world) each(f func(fn *function, args []any)) {
 	for _, fn := range api.functions {
 		if !fn.answers {
@@ -250,5 +251,6 @@ func (w *world) each(f func(fn *function, args []any)) {
 		} else {
 			f(fn, args)
 		}
+		w.lives()
 	}
 }
