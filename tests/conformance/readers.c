@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pull readers: try, with timeout, in batches; closed; too small a buffer.
+ */
+#include "test.h"
+
+TEST(reader_recv_waits_until_a_value_comes)
+{
+    static const aimdb_buffer_t buffers[] = { AIMDB_RING, AIMDB_LATEST, AIMDB_MAILBOX };
+    for (size_t b = 0; b < COUNT(buffers); b++) {
+        aimdb_t *db = database();
+        aimdb_record_t *numbered = numbers(db, buffers[b], 4);
+        aimdb_reader_t *in = reader(numbered);
+        started(db);
+        CHECK_STATUS(take(in, 0).status, AIMDB_EMPTY);
+        uint64_t before = now_ns();
+        CHECK_STATUS(take(in, 20 * AIMDB_MILLISECOND).status, AIMDB_TIMEOUT);
+        CHECK(now_ns() - before >= 20 * AIMDB_MILLISECOND); /* never early */
+        REQUIRE_OK(put(numbered, 1));
+        CHECK_EQ(take(in, AIMDB_FOREVER).number, 1);
+        uint64_t buffer;
+        aimdb_message_t message = AIMDB_MESSAGE_INIT;
+        CHECK_STATUS(aimdb_recv(in, &buffer, 8, &message, -1), AIMDB_ERR_ARGUMENT);
+        CHECK_STATUS(aimdb_recv(in, &buffer, 8, &message, 0), AIMDB_TIMEOUT);
+        end(db);
+    }
+}
+
+TEST(reader_buffer_too_small_leaves_the_value_pending_and_says_the_size)
+{
+    static const aimdb_buffer_t buffers[] = { AIMDB_RING, AIMDB_LATEST, AIMDB_MAILBOX };
+    for (size_t b = 0; b < COUNT(buffers); b++) {
+        aimdb_t *db = database();
+        aimdb_record_t *numbered = numbers(db, buffers[b], 4);
+        aimdb_reader_t *in = reader(numbered);
+        started(db);
+        REQUIRE_OK(put(numbered, 1));
+        for (size_t capacity = 0; capacity < 8; capacity++) {
+            unsigned char buffer[8];
+            memset(buffer, 0xAA, sizeof buffer);
+            aimdb_message_t message = AIMDB_MESSAGE_INIT;
+            CHECK_STATUS(aimdb_try_recv(in, capacity ? buffer : NULL, capacity, &message),
+                         AIMDB_ERR_TOO_SMALL);
+            CHECK_EQ(message.size, 8);
+            CHECK_EQ(buffer[capacity], 0xAA);
+        }
+        check_takes(in, 1, 1);
+        end(db);
+    }
+}
+
+static void expect_closed(void *arg)
+{
+    CHECK_STATUS(take(arg, AIMDB_FOREVER).status, AIMDB_CLOSED);
+}
+
+TEST(reader_that_waits_is_told_when_the_reader_or_the_database_closes)
+{
+    static const aimdb_buffer_t buffers[] = { AIMDB_RING, AIMDB_LATEST, AIMDB_MAILBOX };
+    for (size_t b = 0; b < COUNT(buffers); b++) {
+        aimdb_t *db = database();
+        aimdb_record_t *numbered = numbers(db, buffers[b], 4);
+        aimdb_reader_t *closed = reader(numbered), *open = reader(numbered);
+        started(db);
+        struct thread of_closed[2], of_open[2];
+        for (int i = 0; i < 2; i++) {
+            thread_start(&of_closed[i], expect_closed, closed);
+            thread_start(&of_open[i], expect_closed, open);
+        }
+        for (int i = 0; i < 2; i++) {
+            thread_await_sleep(&of_closed[i]);
+            thread_await_sleep(&of_open[i]);
+        }
+        CHECK_OK(aimdb_reader_close(closed, NULL));
+        for (int i = 0; i < 2; i++) thread_join(&of_closed[i]);
+        CHECK_STATUS(take(closed, 0).status, AIMDB_ERR_HANDLE);
+        CHECK_OK(aimdb_close(db, LONG_TIME));
+        for (int i = 0; i < 2; i++) thread_join(&of_open[i]);
+        CHECK_STATUS(take(open, 0).status, AIMDB_CLOSED);
+        end(db);
+    }
+}
+
+TEST(reader_drains_after_close_and_then_gets_closed)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *ring = record(db, "ring", AIMDB_RING, 4, 8);
+    aimdb_record_t *config = record(db, "config", AIMDB_LATEST, 0, 8);
+    aimdb_reader_t *of_ring = reader(ring), *of_config = reader(config);
+    started(db);
+    put_range(ring, 1, 6);
+    put_range(config, 1, 2);
+    CHECK_OK(aimdb_close(db, LONG_TIME));
+    struct taken lag = take(of_ring, 0);
+    CHECK_STATUS(lag.status, AIMDB_LAGGED);
+    CHECK_EQ(lag.lagged, 2);
+    check_takes(of_ring, 3, 6);
+    check_takes(of_config, 2, 2);
+    for (int i = 0; i < 2; i++) {
+        CHECK_STATUS(take(of_ring, i ? AIMDB_FOREVER : 0).status, AIMDB_CLOSED);
+        CHECK_STATUS(take(of_config, i ? AIMDB_FOREVER : 0).status, AIMDB_CLOSED);
+    }
+    aimdb_reader_t *late = NULL;
+    CHECK_STATUS(aimdb_reader_open(ring, &late), AIMDB_CLOSED);
+    CHECK(late == NULL);
+    CHECK_OK(aimdb_destroy(db));
+}
+
+enum { SHARED = 50000 };
+
+struct share {
+    aimdb_reader_t *reader;
+    _Atomic unsigned char *times;
+};
+
+static void take_a_share(void *arg)
+{
+    struct share *share = arg;
+    uint64_t before = 0;
+    for (struct taken taken; (taken = take(share->reader, AIMDB_FOREVER)).status == AIMDB_OK;) {
+        CHECK(taken.number > before); /* in order on each thread */
+        before = taken.number;
+        CHECK_EQ(atomic_fetch_add(&share->times[taken.number], 1), 0);
+    }
+}
+
+TEST(reader_used_by_several_threads_gives_each_value_to_one_of_them)
+{
+    static _Atomic unsigned char times[SHARED + 1];
+    memset((void *)times, 0, sizeof times);
+    aimdb_t *db = database();
+    aimdb_record_t *ring = numbers(db, AIMDB_RING, SHARED);
+    struct share share = { reader(ring), times };
+    started(db);
+    struct thread threads[3];
+    for (int i = 0; i < 3; i++) thread_start(&threads[i], take_a_share, &share);
+    put_range(ring, 1, SHARED);
+    CHECK_OK(aimdb_close(db, LONG_TIME));
+    for (int i = 0; i < 3; i++) thread_join(&threads[i]);
+    for (size_t n = 1; n <= SHARED; n++)
+        if (!CHECK_EQ(times[n], 1)) break;
+    end(db);
+}
+
+TEST(reader_and_consumer_come_and_go_after_start)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *ring = numbers(db, AIMDB_RING, 64);
+    started(db);
+    for (uint64_t n = 1; n <= 20; n++) {
+        struct sink sink = SINK;
+        aimdb_reader_t *in = reader(ring);
+        aimdb_consumer_t *consumer = sink_subscribe(&sink, ring);
+        CHECK_EQ(stats_of_record(ring).readers, 2);
+        REQUIRE_OK(put(ring, n));
+        sink_await_count(&sink, 1);
+        check_takes(in, n, n);
+        aimdb_consumer_stats_t last = AIMDB_CONSUMER_STATS_INIT;
+        CHECK_OK(aimdb_reader_close(in, &last));
+        CHECK_EQ(last.offered, 1);
+        CHECK_EQ(last.delivered, 1);
+        CHECK_STATUS(aimdb_reader_close(in, NULL), AIMDB_ERR_HANDLE);
+        CHECK_OK(aimdb_unsubscribe(consumer, &last));
+        CHECK_EQ(last.delivered, 1);
+        sink_check_range(&sink, n, n);
+        sink_end(&sink);
+    }
+    CHECK_EQ(stats_of_record(ring).readers, 0);
+    end(db);
+}
+
+/* Batches --------------------------------------------------------------------------- */
+
+/* A program of a newer header: its messages are further apart. */
+struct wide_message {
+    aimdb_message_t message;
+    uint64_t unknown[2];
+};
+
+static aimdb_status_t batch(aimdb_reader_t *in, void *buffer, size_t capacity,
+                            struct wide_message *messages, size_t max, size_t *count,
+                            int64_t timeout)
+{
+    memset(messages, 0, max * sizeof *messages);
+    messages[0].message.struct_size = sizeof *messages;
+    *count = 99;
+    return aimdb_recv_batch(in, buffer, capacity, &messages[0].message, max, count, timeout);
+}
+
+TEST(reader_batch_packs_values_at_multiples_of_8_and_takes_what_fits)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *texts = record(db, "texts", AIMDB_RING, 16, 32);
+    aimdb_reader_t *in = reader(texts);
+    struct wide_message messages[16];
+    uint64_t buffer[8];
+    size_t count;
+    started(db);
+    static const char text[] = "abcdefghijklmnopqrstuvwxyz";
+    for (size_t size = 1; size <= 10; size++) REQUIRE_OK(aimdb_produce(texts, text + size, size));
+
+    CHECK_OK(batch(in, buffer, sizeof buffer, messages, 3, &count, 0)); /* at most max */
+    CHECK_EQ(count, 3);
+    CHECK_EQ(stats_of_reader(in).pending, 7);
+    uint64_t next = 4;
+    while (next <= 10) {
+        CHECK_OK(batch(in, buffer, 40, messages, 16, &count, AIMDB_FOREVER));
+        if (!CHECK(count >= 1 && count <= 5)) break;
+        char *at = (char *)buffer;
+        for (size_t i = 0; i < count; i++, next++) {
+            aimdb_message_t *m = &messages[i].message;
+            CHECK_EQ(m->sequence, next);
+            CHECK_EQ(m->size, next);
+            CHECK(m->data == at && m->record == texts && m->lagged == 0);
+            CHECK(memcmp(m->data, text + next, next) == 0);
+            CHECK_EQ(messages[i].unknown[0], 0); /* an unknown tail is set to zero */
+            at += (next + 7) / 8 * 8;
+        }
+        CHECK(at <= (char *)buffer + 40);
+        CHECK_EQ(stats_of_reader(in).pending, 11 - next); /* what did not fit */
+    }
+    CHECK_STATUS(batch(in, buffer, sizeof buffer, messages, 4, &count, 0), AIMDB_EMPTY);
+    CHECK_EQ(count, 0);
+    CHECK_STATUS(batch(in, buffer, sizeof buffer, messages, 4, &count, 1000), AIMDB_TIMEOUT);
+    CHECK_EQ(count, 0);
+    CHECK_OK(aimdb_close(db, LONG_TIME));
+    CHECK_STATUS(batch(in, buffer, sizeof buffer, messages, 4, &count, 1000), AIMDB_CLOSED);
+    CHECK_EQ(count, 0);
+    end(db);
+}
+
+TEST(reader_batch_too_small_for_the_first_value_leaves_it_pending)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *ring = numbers(db, AIMDB_RING, 16);
+    aimdb_reader_t *in = reader(ring);
+    struct wide_message messages[4];
+    uint64_t buffer[4];
+    size_t count;
+    started(db);
+    put_range(ring, 1, 2);
+    CHECK_STATUS(batch(in, buffer, 7, messages, 4, &count, AIMDB_FOREVER), AIMDB_ERR_TOO_SMALL);
+    CHECK_EQ(count, 0);
+    CHECK_EQ(messages[0].message.size, 8);
+    check_takes(in, 1, 2);
+    end(db);
+}
+
+TEST(reader_batch_reports_a_loss_alone)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *ring = numbers(db, AIMDB_RING, 3);
+    aimdb_reader_t *in = reader(ring);
+    struct wide_message messages[8];
+    uint64_t buffer[8];
+    size_t count;
+    started(db);
+    put_range(ring, 1, 10);
+    CHECK_STATUS(batch(in, buffer, sizeof buffer, messages, 8, &count, 0), AIMDB_LAGGED);
+    CHECK_EQ(count, 0);
+    CHECK_EQ(messages[0].message.lagged, 7);
+    CHECK_OK(batch(in, buffer, sizeof buffer, messages, 8, &count, 0));
+    CHECK_EQ(count, 3);
+    for (size_t i = 0; i < count; i++) CHECK_EQ(number_of(&messages[i].message), 8 + i);
+    end(db);
+}
+
+static void produce_shared(void *arg)
+{
+    for (uint64_t n = 1; n <= SHARED; n++) REQUIRE_OK(put(arg, n));
+}
+
+TEST(reader_batches_give_every_value_or_its_loss_while_a_producer_runs)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *ring = numbers(db, AIMDB_RING, 50);
+    aimdb_reader_t *in = reader(ring);
+    struct wide_message messages[16];
+    uint64_t buffer[16], expected = 1;
+    size_t count;
+    started(db);
+    struct thread producer;
+    thread_start(&producer, produce_shared, ring);
+    while (expected <= SHARED) {
+        aimdb_status_t status = batch(in, buffer, sizeof buffer, messages, 16, &count, AIMDB_FOREVER);
+        if (status == AIMDB_LAGGED) {
+            CHECK_EQ(count, 0);
+            expected += messages[0].message.lagged;
+        } else if (!CHECK_STATUS(status, AIMDB_OK)) {
+            break;
+        }
+        for (size_t i = 0; i < count; i++)
+            CHECK_EQ(number_of(&messages[i].message), expected++);
+    }
+    thread_join(&producer);
+    end(db);
+}
