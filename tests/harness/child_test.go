@@ -24,17 +24,17 @@ const panicLibrary = "../../build/faults/fault_panic/libaimdb.so.0"
 // panics. It prints what happened.
 func child() int {
 	var db, record Handle
-	print := func(function string, args ...any) {
+	tell := func(function string, args ...any) {
 		status := Status(int32(invoke(function, args...)))
 		fmt.Println(function, int32(status), goString(invoke("aimdb_last_error")))
 	}
-	print("aimdb_create", nil, &db)
-	print("aimdb_register", db, "panic", nil, &record)
-	print("aimdb_register", db, "calm", nil, &record)
-	print("aimdb_start", db)
-	print("aimdb_produce", record, number(1), 8)
-	print("aimdb_close", db, Second)
-	print("aimdb_destroy", db)
+	tell("aimdb_create", nil, &db)
+	tell("aimdb_register", db, "panic", nil, &record)
+	tell("aimdb_register", db, "calm", nil, &record)
+	tell("aimdb_start", db)
+	tell("aimdb_produce", record, number(1), 8)
+	tell("aimdb_close", db, Second)
+	tell("aimdb_destroy", db)
 	return 0
 }
 

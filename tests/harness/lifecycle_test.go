@@ -3,6 +3,8 @@
 package harness
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -123,4 +125,104 @@ func TestClosedDatabaseGivesReadersWhatIsLeftThenClosed(t *testing.T) {
 	count := uintptr(9)
 	gives(t, Closed, "aimdb_recv_batch", w.reader, buffer, 256, newMessage(), 1, &count, Forever)
 	require.Zero(t, count)
+}
+
+// The end of a database and the beginning of the next, over and over. What the
+// first one still does must not reach the second, which may lie in its place.
+func TestCloseThatOverlapsDestroyDoesNotReachTheNextDatabase(t *testing.T) {
+	for range 300 {
+		var db Handle
+		ok(t, "aimdb_create", nil, &db)
+		s := newServer()
+		calls := register(t, db, "calls", nil)
+		for _, key := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+			open(t, register(t, db, key, mailbox))
+		}
+		subscribe(t, calls, &s.hook)
+		ok(t, "aimdb_start", db)
+		produce(t, calls, nil)
+		within(t, s.entered, "a callback")
+		s.run(t, func() { gives(t, InProgress, "aimdb_close", db, Forever) })
+		closing := make(chan struct{})
+		go func() { // beside it, one that waits
+			defer close(closing)
+			got := call(t, "aimdb_close", db, Forever)
+			if got != OK && got != ErrHandle {
+				t.Errorf("close: %v", got)
+			}
+		}()
+		s.release()
+		within(t, s.freed, "the free function")
+		ok(t, "aimdb_destroy", db)
+
+		bystander(t)
+		within(t, closing, "the close beside destroy")
+	}
+}
+
+// bystander is the life of a database that nobody else knows.
+func bystander(t *testing.T) {
+	t.Helper()
+	var db Handle
+	ok(t, "aimdb_create", nil, &db)
+	record := register(t, db, "r", nil)
+	got := make(chan uint64, 1)
+	consumer := subscribe(t, record, &hook{consume: func(_ Handle, m *Message) int32 { got <- m.Sequence; return 0 }})
+	ok(t, "aimdb_start", db)
+	for n := range uint64(20) {
+		if status := call(t, "aimdb_produce", record, nil, 0); status != OK {
+			t.Fatalf("a database nobody else knows answers %v", status)
+		}
+		require.Equal(t, n+1, <-got)
+	}
+	ok(t, "aimdb_close", db, Forever)
+	stats := newConsumerStats()
+	ok(t, "aimdb_consumer_stats", consumer, stats)
+	require.Equal(t, []uint64{20, 20}, []uint64{stats.Offered, stats.Delivered})
+	ok(t, "aimdb_destroy", db)
+}
+
+// Threads call everything with the handles of databases that end under them.
+func TestCallsThatOverlapDestroyAreSafeAndReachNoOtherDatabase(t *testing.T) {
+	w := newWorld(t)
+	var current atomic.Pointer[world]
+	var stop atomic.Bool
+	var callers sync.WaitGroup
+	for _, calls := range [][]string{
+		{"aimdb_produce", "aimdb_peek", "aimdb_open", "aimdb_record_info", "aimdb_record_stats"},
+		{"aimdb_reader_open", "aimdb_try_recv", "aimdb_recv", "aimdb_recv_batch", "aimdb_reader_fd",
+			"aimdb_reader_stats", "aimdb_reader_close"},
+		{"aimdb_subscribe", "aimdb_unsubscribe", "aimdb_consumer_stats", "aimdb_database_stats",
+			"aimdb_register", "aimdb_set_producer", "aimdb_close"},
+	} {
+		callers.Add(1)
+		go func() {
+			defer callers.Done()
+			for !stop.Load() {
+				for _, name := range calls {
+					if victim := current.Load(); victim != nil {
+						call(t, name, victim.arguments(name)...)
+					}
+				}
+			}
+		}()
+	}
+	t.Cleanup(func() { stop.Store(true); callers.Wait() })
+	for range 30 {
+		v := &world{t: t, server: newServer()}
+		ok(t, "aimdb_create", nil, &v.db)
+		v.idle = v.db
+		v.latest = register(t, v.db, "latest", latest)
+		v.exact = register(t, v.db, "exact", nil)
+		v.reader = open(t, v.latest)
+		v.consumer = subscribe(t, v.exact, new(hook))
+		ok(t, "aimdb_start", v.db)
+		current.Store(v)
+		bystander(t)
+		for call(t, "aimdb_destroy", v.db) != OK { // started: others may have closed it or not
+			call(t, "aimdb_close", v.db, Forever)
+		}
+		bystander(t)
+	}
+	w.lives()
 }
