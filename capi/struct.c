@@ -23,7 +23,7 @@ static aimdb_status_t bad_size(const char *name, size_t size) {
  * older one; a larger is served if all that is unknown is zero. */
 aimdb_status_t side_read(void *known, size_t known_size, const void *given, const char *name) {
     size_t size = size_of(given);
-    if (size < SMALLEST || size > LARGEST || size % sizeof(uint32_t)) return bad_size(name, size);
+    if (size < SMALLEST || size > LARGEST || size % sizeof(size_t)) return bad_size(name, size);
     const unsigned char *bytes = given;
     for (size_t i = known_size; i < size; i++)
         if (bytes[i])

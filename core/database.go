@@ -36,6 +36,8 @@ type Database struct {
 	consumers int  // subscriptions whose dispatcher has not ended
 	readers   int  // open
 	abandoned bool // a close has cut off values
+	closers   int  // closes under way: they work on records until they return
+	lastClose sync.Cond
 }
 
 type lifecycle int
@@ -70,6 +72,7 @@ func New(config Config) (*Database, error) {
 		handle: handle(databaseHandle, index, generation), index: index,
 		log: newLogger(config), records: make(map[string]*Record),
 	}
+	db.lastClose.L = &db.mu
 	databaseTable.put(index, db)
 	db.log.write(Info, "database created")
 	return db, nil
@@ -109,10 +112,15 @@ func (db *Database) Close(timeout time.Duration, inside bool) (Status, error) {
 	}
 	end := deadline(timeout)
 	db.mu.Lock()
-	if db.state == stateCreated {
+	switch db.state {
+	case stateCreated:
 		db.mu.Unlock()
 		return ErrState, fail(ErrState, "db: is not started; there is nothing to close")
+	case stateDestroyed:
+		db.mu.Unlock()
+		return ErrHandle, fail(ErrHandle, "db: is destroyed")
 	}
+	db.closers++
 	if db.state == stateRunning {
 		db.state = stateClosing
 		for _, r := range db.records {
@@ -131,6 +139,7 @@ func (db *Database) Close(timeout time.Duration, inside bool) (Status, error) {
 // finish is the waiting part of Close. Several may run: each does all of it,
 // with its own deadline, and finds done what another did before.
 func (db *Database) finish(all []*Record, end time.Time) Status {
+	defer db.closeEnded()
 	quiet := true
 	for _, r := range all {
 		quiet = r.awaitProducers(end) && quiet
@@ -152,6 +161,13 @@ func (db *Database) finish(all []*Record, end time.Time) Status {
 		return Timeout
 	}
 	return OK
+}
+
+func (db *Database) closeEnded() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.closers--
+	db.lastClose.Broadcast()
 }
 
 // markClosed reports whether closing has cut off values, and whether this is
@@ -184,9 +200,18 @@ func (db *Database) Destroy() error {
 		for _, r := range all {
 			r.awaitEnd()
 		}
+		db.awaitClosers()
 		db.reap(all)
 	}()
 	return nil
+}
+
+func (db *Database) awaitClosers() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for db.closers != 0 {
+		db.lastClose.Wait()
+	}
 }
 
 // end ends all handles.
@@ -210,10 +235,13 @@ func (db *Database) end() ([]*Record, error) {
 	return all, nil
 }
 
-// atRest reports whether no callback or producer function runs any more.
+// atRest reports whether no callback, producer function or close runs any more.
 func (db *Database) atRest(all []*Record) bool {
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	if db.closers != 0 {
+		return false
+	}
 	for _, r := range all {
 		if !r.atRest() {
 			return false

@@ -226,8 +226,11 @@ func (r *Record) notify() {
 
 var bigEndian = *(*byte)(unsafe.Pointer(&[]uint16{1}[0])) == 0
 
-// countArmed tells producers. It needs armedMu.
+// countArmed tells producers, while the block is the record's. It needs armedMu.
 func (r *Record) countArmed() {
+	if r.gone {
+		return
+	}
 	atomic.StoreUint32(&r.block.buffer.Armed, uint32(len(r.armed)))
 }
 

@@ -33,6 +33,7 @@ type Record struct {
 
 	armedMu sync.Mutex
 	armed   map[*Reader]struct{} // readers whose descriptor the next value writes
+	gone    bool                 // destroyed: the block may be another's
 }
 
 // A Kind is one of the three buffers.
@@ -279,6 +280,9 @@ func (r *Record) destroy() {
 	}
 	recordTable.put(r.index, nil)
 	r.wakeReaders()
+	r.armedMu.Lock()
+	r.gone = true
+	r.armedMu.Unlock()
 	r.region.Give()
 }
 
