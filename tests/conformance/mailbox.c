@@ -154,7 +154,7 @@ static void check_waiter_got(struct waiter *waiter, uint64_t number)
     CHECK_EQ(waiter->number, number);
 }
 
-TEST(mailbox_waiter_whose_buffer_is_too_small_passes_the_wake_on)
+TEST(mailbox_waiter_whose_buffer_is_too_small_passes_the_wake_on_to_a_reader)
 {
     aimdb_t *db = database();
     aimdb_record_t *mailbox = numbers(db, AIMDB_MAILBOX, 0);

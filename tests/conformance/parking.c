@@ -43,10 +43,20 @@ static int receive_by_callback(aimdb_emitter_t *emitter, const aimdb_message_t *
 
 /* Waits awake, for the receiver's way to sleep is short; gives the processor away
  * when it takes long. The watchdog ends it. */
-static void await_number(atomic_ullong *received, uint64_t number)
+static void look_again(unsigned *looks)
 {
-    for (unsigned looks = 1; atomic_load(received) != number; looks++)
-        if (looks % 256 == 0) sched_yield();
+    if (++*looks > 100000) nap();
+    else if (*looks % 256 == 0) sched_yield();
+}
+
+static void await_number(struct hammer *hammer, int receivers, bool each, uint64_t number)
+{
+    for (unsigned looks = 0;; look_again(&looks)) {
+        int have = 0;
+        for (int i = 0; i < receivers; i++)
+            have += atomic_load(&hammer->received[i]) == number;
+        if (have == (each ? receivers : 1)) return;
+    }
 }
 
 static void pause_shortly(uint32_t *random)
@@ -61,14 +71,7 @@ static void hammer_values(struct hammer *hammer, int receivers, bool each)
     uint32_t random = 11;
     for (uint64_t n = 1; n <= ROUNDS; n++) {
         REQUIRE_OK(put(hammer->record, n));
-        if (each) {
-            for (int i = 0; i < receivers; i++) await_number(&hammer->received[i], n);
-        } else {
-            for (unsigned looks = 1; atomic_load(&hammer->received[0]) != n &&
-                                     atomic_load(&hammer->received[receivers - 1]) != n;
-                 looks++)
-                if (looks % 256 == 0) sched_yield();
-        }
+        await_number(hammer, receivers, each, n);
         pause_shortly(&random);
     }
 }

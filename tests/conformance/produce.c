@@ -275,6 +275,30 @@ TEST(produce_holds_no_lock_while_a_producer_function_runs)
     end(db);
 }
 
+static void close_ok(void *arg) { CHECK_OK(aimdb_close(arg, LONG_TIME)); }
+
+TEST(produce_under_way_is_delivered_before_close_says_ok)
+{
+    aimdb_t *db = database();
+    struct gate gate = GATE(numbers(db, AIMDB_RING, 8));
+    aimdb_record_t *probe = record(db, "probe", AIMDB_LATEST, 0, 8);
+    struct sink sink = SINK;
+    sink_subscribe(&sink, gate.record);
+    set_producer(gate.record, wait_at_gate, &gate);
+    started(db);
+    struct thread producer, closer;
+    thread_start(&producer, put_1, &gate);
+    gate_await_inside(&gate);
+    thread_start(&closer, close_ok, db);
+    AWAIT(put(probe, 1) == AIMDB_CLOSED); /* the close has begun */
+    gate_open(&gate);
+    thread_join(&producer);
+    thread_join(&closer);
+    sink_check_range(&sink, 1, 1);
+    end(db);
+    sink_end(&sink);
+}
+
 TEST(produce_under_way_is_completed_by_close)
 {
     aimdb_t *db = database();
