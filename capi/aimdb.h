@@ -568,8 +568,8 @@ AIMDB_API aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consum
 
 /* 10  WHAT LOADING THE LIBRARY DOES -----------------------------------------
  *
- * It holds a Go runtime: loading starts 5 or 6 threads and reserves about
- * 1.6 GB of address space (not memory). Its threads block asynchronous signals
+ * It holds a Go runtime: loading starts 5 or 6 threads, reserves about
+ * 1.6 GB of address space (not memory), and opens 2 to 4 descriptors. Its threads block asynchronous signals
  * but SIGURG and SIGPROF. Handlers the program has for SIGURG before loading
  * keep being called; RLIMIT_NOFILE stays as it was. Go installs handlers for
  * the synchronous signals and forwards what is not its own to the handlers

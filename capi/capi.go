@@ -38,6 +38,9 @@ func init() {
 	C.side_restore_limits()
 	C.side_chain_sigurg()
 	C.side_inherit = C.bool(park.InheritPriority())
+	// The first timer opens the runtime's poller, which ends the process if it
+	// gets no descriptor: better now than later.
+	time.NewTimer(time.Hour).Stop()
 }
 
 // answer turns what core says into a status, and its text into text, which has

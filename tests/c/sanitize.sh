@@ -40,7 +40,7 @@ compile() {
 }
 
 # An alternate stack of the sanitizer's own would take the place of Go's.
-export ASAN_OPTIONS=use_sigaltstack=0:detect_leaks=1:handle_segv=0:allow_user_segv_handler=1
+export ASAN_OPTIONS=use_sigaltstack=0:detect_leaks=1:quarantine_size_mb=1:handle_segv=0:allow_user_segv_handler=1
 export TSAN_OPTIONS=halt_on_error=1:exitcode=66
 
 for program in $programs; do
