@@ -40,7 +40,7 @@ func init() {
 	C.side_inherit = C.bool(park.InheritPriority())
 	// The first timer opens the runtime's poller, which ends the process if it
 	// gets no descriptor: better now than later.
-	time.NewTimer(time.Hour).Stop()
+	time.AfterFunc(time.Hour, func() {}).Stop()
 }
 
 // answer turns what core says into a status, and its text into text, which has
