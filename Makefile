@@ -87,7 +87,11 @@ test-asan: lib ## the C tests under AddressSanitizer
 test-tsan: lib ## the C tests under ThreadSanitizer
 	tests/c/sanitize.sh tsan
 
-bench: ## latency, throughput, push and receive
+$(BUILD)/latency: bench/latency.c capi/aimdb.h $(LIB)
+	$(CC) -std=gnu11 $(CFLAGS) $(STRICT) -Icapi $< -o $@ $(LINK)
+
+bench: $(BUILD)/latency ## latency, throughput, push and receive
+	$(BUILD)/latency
 	go test -run '^$$' -bench . -benchmem ./core/...
 
 soak: ## the race detector and the fuzzers, for long
