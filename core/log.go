@@ -82,25 +82,26 @@ func (t *trouble) report(c *Consumer, lagged, failures uint64) {
 	t.mu.Lock()
 	t.lagged += lagged
 	t.failures += failures
-	wait := logInterval - time.Since(t.last)
-	if !t.last.IsZero() && wait > 0 {
-		t.flushAfter(c, wait)
-		t.mu.Unlock()
-		return
-	}
-	t.flush(c)
+	t.flushInTime(c)
 }
 
-// flushAfter needs mu.
-func (t *trouble) flushAfter(c *Consumer, wait time.Duration) {
-	if t.timer != nil {
-		t.timer.Reset(wait)
+// flushInTime needs mu and unlocks it. The timer may come late, after a report
+// has logged in its place: so it asks for the time like everyone.
+func (t *trouble) flushInTime(c *Consumer) {
+	wait := logInterval - time.Since(t.last)
+	if t.last.IsZero() || wait <= 0 {
+		t.flush(c)
 		return
 	}
-	t.timer = time.AfterFunc(wait, func() {
-		t.mu.Lock()
-		t.flush(c)
-	})
+	if t.timer == nil {
+		t.timer = time.AfterFunc(wait, func() {
+			t.mu.Lock()
+			t.flushInTime(c)
+		})
+	} else if t.lagged != 0 || t.failures != 0 {
+		t.timer.Reset(wait)
+	}
+	t.mu.Unlock()
 }
 
 // end logs what is left.
