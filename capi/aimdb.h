@@ -184,7 +184,8 @@ typedef enum aimdb_log_level {
  * struct of the library's version: read only the fields your header knows. */
 typedef struct aimdb_message {
     size_t struct_size;
-    const void *data;       /* the bytes, aligned to 8; not NULL, also for size 0 */
+    const void *data;       /* the bytes; in a callback never NULL, and aligned to 8 but in a
+                               producer function, which sees the producer's own memory */
     size_t size;            /* bytes */
     aimdb_record_t *record; /* the record */
     uint64_t sequence;      /* number of the value in its record, from 1; 0 in a producer function */
@@ -265,6 +266,7 @@ AIMDB_API aimdb_status_t aimdb_start(aimdb_t *db);
  * Callback consumers drain what is pending until the timeout (ns); then no
  * further callback begins and what is left is counted as abandoned. Handles,
  * statistics and pull readers stay valid: readers drain, then get AIMDB_CLOSED.
+ * A mailbox's value that nobody is subscribed to take stays pending.
  * Called again, or by several threads, it waits for the same end.
  * Each callback consumer ends: its free function is called.
  *   AIMDB_OK             everything was delivered, no callback runs
@@ -281,7 +283,8 @@ AIMDB_API aimdb_status_t aimdb_close(aimdb_t *db, int64_t timeout_ns);
  * returned. Safe while other threads are inside any call with these handles;
  * a receive that waits returns AIMDB_CLOSED.
  *   AIMDB_OK
- *   AIMDB_ERR_STATE      started and not closed: call aimdb_close first */
+ *   AIMDB_ERR_STATE      running: call aimdb_close first (it need not have
+ *                        returned: a close under way then abandons the rest) */
 AIMDB_API aimdb_status_t aimdb_destroy(aimdb_t *db);
 
 
@@ -470,7 +473,8 @@ AIMDB_API aimdb_status_t aimdb_try_recv(aimdb_reader_t *reader, void *buffer, si
 
 /* The same, waiting at most timeout_ns for a value. Waiting is a futex sleep
  * on the calling thread.
- *   as aimdb_try_recv, with AIMDB_TIMEOUT instead of AIMDB_EMPTY */
+ *   as aimdb_try_recv, with AIMDB_TIMEOUT instead of AIMDB_EMPTY, also for a
+ *   timeout of 0 */
 AIMDB_API aimdb_status_t aimdb_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
                                     aimdb_message_t *message, int64_t timeout_ns);
 
