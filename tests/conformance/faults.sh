@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The suite must fail for each planted fault, and pass without one. Each faulty
-# library is one Go build tag away from the sound one, in build/faults/TAG.
+# library is one Go build tag away from the sound one, in build/faults/TAG. Faults
+# of ordering need two processors to show. Two tests that catch a fault are enough.
 #
 #   tests/conformance/faults.sh [BUILD DIRECTORY]
 #
@@ -18,10 +19,12 @@ trap 'rm -f "$output"' EXIT
 tests_of() {
     case $1 in
     nofence) # the tail is published before the payload is copied
-        echo tearing_ring_4_kib tearing_ring_64_kib tearing_latest_4_and_64_kib ;;
+        echo tearing_ring_4_kib tearing_ring_64_kib tearing_ring_8_mib \
+            tearing_latest_4_and_64_kib ;;
     norecheck) # a waiter does not look again between announcing itself and sleeping
         echo parking_ring_loses_no_wake_up_with_1_reader \
-            parking_ring_loses_no_wake_up_with_2_readers ;;
+            parking_ring_loses_no_wake_up_with_2_readers parking_latest_loses_no_wake_up \
+            parking_callback_loses_no_wake_up ;;
     nobaton) # a mailbox waiter that leaves without taking does not pass the wake on
         echo mailbox_waiter_whose_buffer_is_too_small_passes_the_wake_on_to_a_reader \
             mailbox_waiter_whose_buffer_is_too_small_passes_the_wake_on_to_a_callback ;;
@@ -44,6 +47,7 @@ row TAG RESULT 'CAUGHT BY'
 for tag in nofence norecheck nobaton lagoffbyone freetwice; do
     caught=
     for test in $(tests_of $tag); do
+        [ "$(echo "$caught" | wc -w)" -lt 2 ] || break
         if ! run "$build" "$test"; then
             row "$tag" UNSOUND "$test fails with the sound library:"
             cat "$output"
