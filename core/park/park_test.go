@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package park
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// eachKind runs a test with plain locks and with those that inherit priority.
+func eachKind(t *testing.T, f func(t *testing.T)) {
+	t.Run("plain", f)
+	defer func() { inherit = false }()
+	if InheritPriority() {
+		t.Run("inheriting", f)
+	}
+}
+
+func TestLock_ExcludesAndLosesNoWaiter(t *testing.T) {
+	eachKind(t, func(t *testing.T) {
+		const each = 20_000
+		var lock Lock
+		var all sync.WaitGroup
+		count := 0
+		for range 4 {
+			all.Go(func() {
+				for range each {
+					owner := lock.Lock()
+					count++
+					lock.Unlock(owner)
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, 4*each, count)
+		require.Zero(t, lock.word)
+	})
+}
+
+func TestLock_TryIsBoundedWhileAnotherHolds(t *testing.T) {
+	var lock Lock
+	require.True(t, lock.TryLock(7))
+	require.False(t, lock.TryLock(8))
+	require.True(t, lock.TryUnlock(7))
+	require.True(t, lock.TryLock(8))
+}
+
+func TestLock_UnlockWithAWaiterIsLeftToRelease(t *testing.T) {
+	lock := Lock{word: plainOwner | waiters}
+	require.False(t, lock.TryUnlock(plainOwner))
+	Release(lock.Address())
+	require.True(t, lock.TryLock(plainOwner))
+}
+
+func TestEvent_ASignalAfterCountEndsTheSleepBeforeItBegins(t *testing.T) {
+	var event Event
+	expected := event.Count()
+	require.False(t, event.Signal(), "nobody is announced")
+	event.Enter()
+	require.True(t, event.Signal())
+	require.True(t, Sleep(event.Address(), expected, Forever))
+	event.Leave()
+	require.Same(t, &event, EventAt(event.Address()))
+}
+
+func TestSleep_TimeoutsAreSaid(t *testing.T) {
+	var event Event
+	require.False(t, Sleep(event.Address(), 0, 0))
+	require.False(t, Sleep(event.Address(), 0, time.Millisecond))
+}
