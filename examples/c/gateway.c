@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A gateway fed by the machine it runs on. Four records, four ways to use one:
+// A gateway fed by the machine it runs on:
 //
 //   telemetry  ring      CPU, memory, network, disks from /proc; its producer
 //                        function validates, and emits to alerts
@@ -15,10 +15,12 @@
 #define _GNU_SOURCE
 #include <aimdb.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,8 +63,8 @@ static struct consumer_row consumers[CONSUMERS] = {
 };
 static const int record_of[CONSUMERS] = {TELEMETRY, TELEMETRY, TELEMETRY, ALERTS,
                                          CONFIG,    EVENTS,    COMMANDS};
-static _Atomic uint64_t issued[RECORDS]; /* values this program gave to each record */
-static _Atomic uint64_t event_number;
+static _Atomic uint64_t issued[RECORDS];  /* values this program gave to each record */
+static _Atomic uint64_t refused[RECORDS]; /* and those the producer function rejected */
 static _Atomic uint64_t wanted_rate;
 static FILE *csv_file, *events_file;
 
@@ -83,20 +85,28 @@ static bool give(aimdb_emitter_t *emitter, int record, const void *value, size_t
     aimdb_status_t status = emitter ? aimdb_emit(emitter, records[record].record, value, size)
                                     : aimdb_produce(records[record].record, value, size);
     if (status == AIMDB_OK) issued[record]++;
+    if (status == AIMDB_REJECTED) refused[record]++;
     if (status < 0) die(records[record].name, status);
     return status == AIMDB_OK;
 }
 
+/* Several threads tell events: numbering and giving is one act, so that the
+ * numbers come in order and one that was not taken leaves no gap. */
 __attribute__((format(printf, 2, 3))) static void tell(aimdb_emitter_t *emitter, const char *format,
                                                       ...) {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    static uint64_t number;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    struct event e = {.number = ++event_number, .time_ns = now.tv_sec * 1000000000LL + now.tv_nsec};
+    struct event e = {.time_ns = now.tv_sec * 1000000000LL + now.tv_nsec};
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(e.text, sizeof e.text, format, arguments);
     va_end(arguments);
-    give(emitter, EVENTS, &e, sizeof e);
+    pthread_mutex_lock(&one_at_a_time);
+    e.number = number + 1;
+    if (give(emitter, EVENTS, &e, sizeof e)) number++;
+    pthread_mutex_unlock(&one_at_a_time);
 }
 
 static struct settings present_settings(void) {
@@ -173,8 +183,9 @@ static double running_p99(void) {
 /* Ten messages a second, as over a thin line. */
 static void send_slowly(aimdb_emitter_t *emitter, const aimdb_message_t *m) {
     (void)emitter, (void)m;
-    struct timespec line = {0, 100000000};
-    clock_nanosleep(CLOCK_MONOTONIC, 0, &line, NULL);
+    uint64_t sent = tally_now() + 100000000;
+    struct timespec until = {(time_t)(sent / 1000000000), (long)(sent % 1000000000)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) continue;
 }
 
 static void raise_alert(aimdb_emitter_t *emitter, const aimdb_message_t *m) {
@@ -194,7 +205,7 @@ static void write_json(FILE *to, const char *text) {
         unsigned char c = (unsigned char)*text;
         if (c == '"' || c == '\\')
             fprintf(to, "\\%c", c);
-        else if (c < 0x20)
+        else if (c < 0x20 || c >= 0x7f) /* whatever bytes came in, it stays JSON */
             fprintf(to, "\\u%04x", c);
         else
             fputc(c, to);
@@ -224,8 +235,10 @@ static int consume(aimdb_emitter_t *emitter, const aimdb_message_t *m, void *use
 }
 
 static void lagged(aimdb_emitter_t *emitter, aimdb_record_t *record, uint64_t lost, void *user) {
-    (void)emitter, (void)record;
-    tally_lag(user, lost);
+    (void)record;
+    struct tally *t = user;
+    if (!t->told) tell(emitter, "%s lags", consumers[t - tallies].name);
+    tally_lag(t, lost);
 }
 
 /* Setting up -------------------------------------------------------------- */
@@ -244,7 +257,7 @@ static void add_consumer(int i) {
     config.fn = consume;
     config.on_lag = lagged;
     config.user = &tallies[i];
-    tallies[i].ordered = record_of[i] == TELEMETRY || record_of[i] == ALERTS;
+    tallies[i].ordered = record_of[i] != CONFIG; /* a latest value skips without a word */
     check(consumers[i].name,
           aimdb_subscribe(records[record_of[i]].record, &config, &consumers[i].consumer));
 }
@@ -263,6 +276,7 @@ static void set_up(void) {
     check("telemetry", aimdb_set_producer(records[TELEMETRY].record, &producer));
     for (int i = CSV; i < OPERATOR; i++) add_consumer(i);
     check("operator", aimdb_reader_open(records[COMMANDS].record, &consumers[OPERATOR].reader));
+    wanted_rate = options.rate;
     check("start", aimdb_start(db));
 }
 
@@ -287,7 +301,8 @@ static uint64_t expirations(int timer) {
 
 static void sample(uint64_t due) {
     static uint64_t number;
-    for (; due; due--) { /* more than one if the machine was late */
+    if (due > rate) due = rate; /* after a long stop: no more than a second's worth */
+    for (; due; due--) {        /* more than one if the machine was late */
         struct telemetry t;
         proc_sample(&t);
         t.number = number + 1;
@@ -311,16 +326,17 @@ static void understand(const char *line) {
     static uint64_t number;
     struct command c = {.number = number + 1};
     char name[16] = "";
-    uint64_t n = 0;
-    int words = sscanf(line, " %15s %" SCNu64, name, &n);
+    char figures[16] = "", excess[2], *end = figures;
+    int words = sscanf(line, "%15s %15s %1s", name, figures, excess);
     if (words < 1) return;
-    if (!strcmp(name, "rate") && words == 2 && n >= 1 && n <= 10000)
-        c.kind = COMMAND_RATE, c.rate = n;
-    else if (!strcmp(name, "pause"))
+    c.rate = strtoul(figures, &end, 10);
+    if (words == 2 && !strcmp(name, "rate") && !*end && c.rate >= 1 && c.rate <= 10000)
+        c.kind = COMMAND_RATE;
+    else if (words == 1 && !strcmp(name, "pause"))
         c.kind = COMMAND_PAUSE;
-    else if (!strcmp(name, "resume"))
+    else if (words == 1 && !strcmp(name, "resume"))
         c.kind = COMMAND_RESUME;
-    else if (!strcmp(name, "stop"))
+    else if (words == 1 && !strcmp(name, "stop"))
         c.kind = COMMAND_STOP;
     else {
         tell(NULL, "command not understood: %.60s", line);
@@ -334,18 +350,23 @@ static bool read_lines(void) {
     static char text[256];
     static size_t held;
     ssize_t n = read(STDIN_FILENO, text + held, sizeof text - 1 - held);
-    if (n <= 0) return n < 0 && errno == EINTR;
+    if (n < 0) return errno == EINTR || errno == EAGAIN;
+    if (n == 0) { /* a last line may lack its end */
+        text[held] = '\0';
+        understand(text);
+        return false;
+    }
     held += (size_t)n;
-    text[held] = '\0';
     char *line = text, *end;
-    while ((end = strchr(line, '\n'))) {
+    while ((end = memchr(line, '\n', held))) {
         *end = '\0';
         understand(line);
+        table_anew();
+        held -= (size_t)(end + 1 - line);
         line = end + 1;
     }
-    held -= (size_t)(line - text);
     memmove(text, line, held);
-    if (held == sizeof text - 1) held = 0; /* no command is that long */
+    if (held == sizeof text - 1) held /= 2; /* no command is that long: it is not understood */
     return true;
 }
 
@@ -394,12 +415,12 @@ static void run(int signals) {
     check("commands", aimdb_reader_fd(consumers[OPERATOR].reader, &polled[OPERATOR_FD].fd));
     uint64_t views_per_second = 4, begun = tally_now(), viewed = begun, views = 0;
     set_timer(polled[VIEW].fd, 1000000000 / views_per_second);
-    wanted_rate = options.rate;
+    reload();
     while (!stopping) {
         follow_rate(polled[SAMPLE].fd);
         if (poll(polled, POLLED, -1) < 0 && errno != EINTR) break;
         if (polled[SAMPLE].revents) sample(expirations(polled[SAMPLE].fd));
-        if (polled[INPUT].revents && !read_lines()) polled[INPUT].fd = -1;
+        if (polled[INPUT].revents && !read_lines()) polled[INPUT].fd = -1; /* its end is not ours */
         if (polled[OPERATOR_FD].revents) receive_commands();
         if (polled[SIGNALS].revents) stopping = true;
         if (polled[VIEW].revents && expirations(polled[VIEW].fd)) {
@@ -446,9 +467,9 @@ static void check_consumer(int i) {
     must(s.offered == given, c->name, "it was offered all that was produced");
     must(t->told == s.lagged || (s.abandoned && t->told < s.lagged), c->name,
          "it was told of every loss before it was stopped");
-    if (s.abandoned + s.pending == 0)
-        must(t->missed == s.lagged + s.skipped && t->last == given, c->name,
-             "no number is missing but those lost");
+    must(t->received + t->missed == t->last, c->name, "it saw or missed each number up to its last");
+    must(given - t->last == s.lagged + s.skipped - t->missed + s.abandoned + s.pending, c->name,
+         "each number after its last is lost, pending or abandoned");
 }
 
 static void check_record(int i) {
@@ -458,6 +479,7 @@ static void check_record(int i) {
     printf("%-12s produced %8" PRIu64 ", rejected %" PRIu64 ", %" PRIu64 " bytes\n", r->name, s.produced,
            s.rejected, s.bytes);
     must(s.produced == issued[i], r->name, "all that was given is produced");
+    must(s.rejected == refused[i], r->name, "all that was refused is rejected");
     if (i != COMMANDS) return;
     const struct tally *t = &tallies[OPERATOR];
     must(s.produced == s.taken + s.overwritten + s.pending + s.abandoned, r->name,
@@ -465,6 +487,14 @@ static void check_record(int i) {
     must(t->received == s.taken, r->name, "what the operator received is what was taken");
     must(t->missed + (s.produced - t->last) == s.overwritten + s.pending + s.abandoned, r->name,
          "no number is missing but those overwritten");
+}
+
+static bool close_output(const char *path, FILE *file) {
+    if (!file) return true;
+    bool failed = ferror(file);
+    failed |= fclose(file) != 0;
+    if (failed) fprintf(stderr, "gateway: %s: not all could be written\n", path);
+    return !failed;
 }
 
 static int finish(void) {
@@ -485,11 +515,14 @@ static int finish(void) {
     aimdb_consumer_stats_t uplink = AIMDB_CONSUMER_STATS_INIT;
     check("uplink", row_stats(&consumers[UPLINK], &uplink));
     if (options.require_lag) must(uplink.lagged > 0, "uplink", "it lagged");
-    check("destroy", aimdb_destroy(db));
-    if (csv_file) fclose(csv_file);
-    if (events_file) fclose(events_file);
+    must(status != AIMDB_BLOCKED, "close", "every callback returned");
     printf(faults ? "%d accounts are off\n" : "all accounts balance\n", faults);
-    return faults != 0;
+    fflush(stdout);
+    check("destroy", aimdb_destroy(db));
+    if (status == AIMDB_BLOCKED) _exit(1); /* a callback holds its file still */
+    bool written = close_output(options.csv, csv_file);
+    written &= close_output(options.events, events_file);
+    return faults != 0 || !written;
 }
 
 static void usage(FILE *to) {
@@ -501,6 +534,7 @@ static void usage(FILE *to) {
           "  --csv FILE     telemetry as CSV\n"
           "  --events FILE  events as JSON lines\n"
           "  --require-lag  fail unless the uplink lagged\n"
+          "  --help         this text\n"
           "commands on stdin: rate N, pause, resume, stop\n",
           to);
 }
@@ -522,7 +556,7 @@ static void read_options(int argc, char **argv) {
         {"help", 0, NULL, 'h'}, {0}};
     for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (o) {
-        case 'r': options.rate = (uint64_t)fmax(1, number_option("rate", optarg, 10000)); break;
+        case 'r': options.rate = (uint64_t)ceil(number_option("rate", optarg, 10000)); break;
         case 's': options.seconds = number_option("seconds", optarg, 1e9); break;
         case 'f': options.config = optarg; break;
         case 'c': options.csv = optarg; break;
@@ -542,27 +576,39 @@ static FILE *open_output(const char *path) {
     FILE *file = path ? fopen(path, "we") : NULL;
     if (path && !file) {
         fprintf(stderr, "gateway: %s: %s\n", path, strerror(errno));
-        exit(1);
+        exit(2);
     }
     return file;
 }
 
+/* Started with stdin, stdout or stderr closed, no file of ours may take its place. */
+static void hold_standard_descriptors(void) {
+    int fd;
+    do fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) close(fd);
+}
+
 int main(int argc, char **argv) {
+    hold_standard_descriptors();
     read_options(argc, argv);
+    csv_file = open_output(options.csv);
+    events_file = open_output(options.events);
+    if (csv_file) fputs("number,time_ns,cpu_percent,memory_percent,received_bytes,sent_bytes,read_sectors,written_sectors\n", csv_file);
+    if (events_file) setvbuf(events_file, NULL, _IOLBF, BUFSIZ); /* seen as it happens */
     signal(SIGPIPE, SIG_IGN); /* whoever reads our output may leave */
     signal(SIGTTIN, SIG_IGN);
     sigset_t end;
     sigemptyset(&end);
     sigaddset(&end, SIGINT);
     sigaddset(&end, SIGTERM);
+    sigaddset(&end, SIGHUP);
     sigprocmask(SIG_BLOCK, &end, NULL);
     int signals = signalfd(-1, &end, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signals < 0 || !proc_open()) {
         perror("gateway: /proc or signalfd");
         return 1;
     }
-    csv_file = open_output(options.csv);
-    events_file = open_output(options.events);
     set_up();
     tell(NULL, "started");
     run(signals);

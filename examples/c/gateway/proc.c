@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "proc.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,11 +69,27 @@ static void network(struct telemetry *t) {
     }
 }
 
+/* A partition follows its disk: sda, sda1; nvme0n1, nvme0n1p1. Both count the
+ * same sectors, and so do the devices stacked upon disks. */
+static bool is_disk(const char *name, const char *disk) {
+    if (!strncmp(name, "loop", 4) || !strncmp(name, "ram", 3) || !strncmp(name, "dm-", 3) ||
+        !strncmp(name, "md", 2))
+        return false;
+    size_t n = strlen(disk);
+    if (!n || strncmp(name, disk, n)) return true;
+    const char *part = name + n;
+    if (isdigit((unsigned char)disk[n - 1]) && *part++ != 'p') return true;
+    return !isdigit((unsigned char)*part);
+}
+
 static void disks(struct telemetry *t) {
+    char name[32], disk[32] = "";
     for (const char *line = text_of(DISKS); line; line = strchr(line, '\n')) {
         line += *line == '\n';
         unsigned long long in, out;
-        if (sscanf(line, " %*u %*u %*s %*u %*u %llu %*u %*u %*u %llu", &in, &out) == 2) {
+        if (sscanf(line, " %*u %*u %31s %*u %*u %llu %*u %*u %*u %llu", name, &in, &out) == 3 &&
+            is_disk(name, disk)) {
+            strcpy(disk, name);
             t->read_sectors += in;
             t->written_sectors += out;
         }

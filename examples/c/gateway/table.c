@@ -76,20 +76,24 @@ static void print_line(double seconds, struct record_row *records, size_t record
     printf("\n");
 }
 
+static bool drawn;
+
+void table_anew(void) { drawn = false; }
+
 void table_show(bool terminal, double seconds, struct record_row *records, size_t record_count,
                 struct consumer_row *consumers, size_t consumer_count) {
     if (!terminal) {
         print_line(seconds, records, record_count, consumers, consumer_count);
     } else {
-        static bool drawn;
-        if (!drawn) printf("\033[2J"); /* once: the rest is redrawn in place */
-        drawn = true;
-        printf("\033[H");
+        /* The cursor stays on the line below the table, where commands are typed. */
+        printf(drawn ? "\0337\033[H" : "\033[2J\033[H");
         draw_records(seconds, records, record_count);
         row("%s", "");
         draw_consumers(seconds, consumers, consumer_count);
         row("%s", "");
-        printf("rate N | pause | resume | stop\033[K\n\033[J");
+        row("rate N | pause | resume | stop");
+        if (drawn) printf("\0338");
+        drawn = true;
     }
     fflush(stdout);
 }

@@ -25,6 +25,8 @@ struct consumer_row {
 
 aimdb_status_t row_stats(const struct consumer_row *row, aimdb_consumer_stats_t *stats);
 
+/* The next view clears the screen first: lines were typed on it. */
+void table_anew(void);
 /* Redraws in place on a terminal; one line otherwise. `seconds` since the last. */
 void table_show(bool terminal, double seconds, struct record_row *records, size_t record_count,
                 struct consumer_row *consumers, size_t consumer_count);
