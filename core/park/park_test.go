@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func eachKind(t *testing.T, f func(t *testing.T)) {
 	t.Run("plain", f)
 	defer func() { inherit = false }()
-	if InheritPriority() {
+	if detectorSeesHandOver && InheritPriority() {
 		t.Run("inheriting", f)
 	}
 }
