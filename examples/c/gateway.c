@@ -594,7 +594,9 @@ int main(int argc, char **argv) {
     read_options(argc, argv);
     csv_file = open_output(options.csv);
     events_file = open_output(options.events);
-    if (csv_file) fputs("number,time_ns,cpu_percent,memory_percent,received_bytes,sent_bytes,read_sectors,written_sectors\n", csv_file);
+    if (csv_file)
+        fputs("number,time_ns,cpu_percent,memory_percent,received_bytes,sent_bytes,read_sectors,"
+              "written_sectors\n", csv_file);
     if (events_file) setvbuf(events_file, NULL, _IOLBF, BUFSIZ); /* seen as it happens */
     signal(SIGPIPE, SIG_IGN); /* whoever reads our output may leave */
     signal(SIGTTIN, SIG_IGN);
