@@ -12,10 +12,10 @@ LINK    := -L$(BUILD) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
 STATICCHECK := $(BUILD)/tools/staticcheck
 
 .PHONY: help lib demo test lint header symbols test-go test-race test-faults test-harness test-c \
-        test-asan test-tsan bench soak clean toolchain
+        test-conformance test-asan test-tsan bench soak clean toolchain
 
 help: ## what there is
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 lib: $(LIB) ## build/libaimdb.so
 
@@ -64,13 +64,16 @@ test-race: ## the Go packages under the race detector
 
 # CMake builds and runs what is written in C.
 test-c: lib ## the C tests, by CMake and CTest
-	@tools/need.sh cmake=cmake gcc=gcc g++=g++ python3=python3
+	@tools/need.sh cmake=cmake gcc=gcc python3=python3
 	cmake -S . -B $(BUILD)/cmake -DCMAKE_BUILD_TYPE=RelWithDebInfo
 	cmake --build $(BUILD)/cmake -j 2
 	ctest --test-dir $(BUILD)/cmake --output-on-failure
 
 $(BUILD)/conformance: $(wildcard tests/conformance/*.[ch]) capi/aimdb.h $(LIB)
 	$(CC) -std=gnu11 $(CFLAGS) $(STRICT) -Icapi $(filter %.c,$^) -o $@ $(LINK)
+
+test-conformance: $(BUILD)/conformance ## the rules, over the C ABI; a part of test-c
+	$(BUILD)/conformance
 
 $(FAULTS:%=$(BUILD)/faults/%/libaimdb.so): $(BUILD)/faults/%/libaimdb.so: $(SOURCES)
 	tools/build-lib.sh $(@D) -tags $*

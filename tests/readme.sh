@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The README's first program is examples/c/hello.c, has at most 25 lines, and
-# prints what the README says: tests/readme.sh PROGRAM
+# prints what the README says; so does the README's Go program:
+# tests/readme.sh PROGRAM
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -15,4 +16,9 @@ block c > "$work/hello.c"
 diff "$work/hello.c" "$top/examples/c/hello.c"
 block output > "$work/says"
 "$1" > "$work/prints"
+diff "$work/says" "$work/prints"
+
+block go > "$work/main.go"
+test -z "$(gofmt -l "$work/main.go")"
+(cd "$top" && go run "$work/main.go") > "$work/prints"
 diff "$work/says" "$work/prints"

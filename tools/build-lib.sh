@@ -16,7 +16,7 @@ file=libaimdb.so.$(of VERSION)
 
 cd "$top"
 CGO_ENABLED=1 go build -buildmode=c-shared -trimpath "$@" -o "$out/$file" -ldflags \
-    "${AIMDB_GO_LDFLAGS--s -w} -extldflags '-Wl,-soname,libaimdb.so.$abi -Wl,--version-script=$top/capi/libaimdb.map'" \
+    "${AIMDB_GO_LDFLAGS--s -w} -extldflags '-Wl,-soname,libaimdb.so.$abi \"-Wl,--version-script=$top/capi/libaimdb.map\"'" \
     ./capi
 rm -f "$out"/libaimdb*.h # the header is capi/aimdb.h
 ln -sf "$file" "$out/libaimdb.so.$abi"
