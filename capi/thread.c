@@ -11,11 +11,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/lsan_interface.h>
-#endif
-
 #include "side.h"
+
+/* There if the host is built with AddressSanitizer. */
+extern void __lsan_register_root_region(const void *, size_t) __attribute__((weak));
 
 _Thread_local side_thread_t side_self;
 
@@ -86,9 +85,8 @@ static bool make_table(void) {
     void *at = mmap(NULL, sizeof(frames_t) * TABLE_SIZE, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) return false;
-#ifdef __SANITIZE_ADDRESS__
-    __lsan_register_root_region(at, sizeof(frames_t) * TABLE_SIZE); /* drafts are held there */
-#endif
+    if (__lsan_register_root_region) /* drafts are held there */
+        __lsan_register_root_region(at, sizeof(frames_t) * TABLE_SIZE);
     table = at;
     return true;
 }

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 static void check(aimdb_status_t status) {
-    if (status != AIMDB_OK) exit((fprintf(stderr, "%s\n", aimdb_last_error()), 1));
+    if (status == AIMDB_OK) return;
+    fprintf(stderr, "%s\n", aimdb_strerror(status)), exit(1);
 }
 static int print(aimdb_emitter_t *emitter, const aimdb_message_t *m, void *user) {
     return printf("%s %d\n", (const char *)user, *(const int *)m->data) < 0 || !emitter;

@@ -14,7 +14,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 out=$top/build/$1
 mkdir -p "$out"
 case $1 in
-asan) flag=address programs="reentrancy threads lifetime limits" ;;
+asan) flag=address programs="reentrancy threads lifetime limits integration" ;;
 tsan) flag=thread programs="tsan_clean" ;;
 *) echo "asan or tsan?" >&2; exit 2 ;;
 esac
@@ -48,6 +48,13 @@ for program in $programs; do
     echo "$1: $program"
     "$out/$program"
 done
+
+if [ "$1" = asan ]; then
+    gcc -std=gnu11 -g -O1 -fsanitize=$flag -I"$top/capi" "$top"/tests/conformance/*.c -o "$out/conformance" \
+        -L"$out" -laimdb -Wl,-rpath,"$out" -lpthread -lm
+    "$out/conformance" > "$out/conformance.log" 2>&1 || { cat "$out/conformance.log" >&2; exit 1; }
+    echo "asan: conformance"
+fi
 
 if [ "$1" = tsan ]; then
     compile tsan_planted
