@@ -438,6 +438,33 @@ func TestClose_WaitsForProducerFunctionsInFlight(t *testing.T) {
 	require.Equal(t, Closed, err)
 }
 
+func TestDestroy_WhileAProducerFunctionRunsAndACloseGoesOn(t *testing.T) {
+	db, err := New(Config{Level: Off})
+	require.NoError(t, err)
+	r := register(t, db, "r", Ring)
+	release, running, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	require.NoError(t, r.SetProducer(Producer{
+		Func: func(_ Emitter, b []byte) ([]byte, error) {
+			close(running)
+			<-release
+			return b, nil
+		},
+		OnEnd: func() { close(ended) },
+	}))
+	require.NoError(t, db.Start())
+	produced := make(chan error)
+	go func() { produced <- r.Produce(number(7)) }()
+	<-running
+	status, err := db.Close(0, false)
+	require.NoError(t, err)
+	require.Equal(t, Blocked, status)
+	require.NoError(t, db.Destroy())
+	r.seal() // what another close, still under way, would do
+	close(release)
+	require.Equal(t, Closed, StatusOf(<-produced), "there is no region to push to")
+	<-ended
+}
+
 func TestReader_WaitingReceivesAreWokenByValueCloseAndDestroy(t *testing.T) {
 	for name, kind := range allKinds {
 		t.Run(name, func(t *testing.T) {

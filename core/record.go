@@ -193,11 +193,13 @@ func (r *Record) awaitProducers(end time.Time) bool {
 // functions still run, the last of them does it.
 func (r *Record) seal() {
 	r.locked(func(b *recordBlock) {
-		state := sealed
-		if atomic.LoadUint32(&b.inflight) != 0 {
-			state = ending
+		switch {
+		case b.sealed(): // for good: a destroyed record has no region any more
+		case atomic.LoadUint32(&b.inflight) != 0:
+			atomic.StoreUint32(&b.state, ending)
+		default:
+			atomic.StoreUint32(&b.state, sealed)
 		}
-		atomic.StoreUint32(&b.state, state)
 	})
 	r.wakeReaders()
 }
