@@ -58,14 +58,13 @@ func TestLock_UnlockWithAWaiterIsLeftToRelease(t *testing.T) {
 	require.True(t, lock.TryLock(plainOwner))
 }
 
-func TestEvent_ASignalAfterCountEndsTheSleepBeforeItBegins(t *testing.T) {
+func TestEvent_ASignalAfterAnnounceEndsTheSleepBeforeItBegins(t *testing.T) {
 	var event Event
-	expected := event.Count()
 	require.False(t, event.Signal(), "nobody is announced")
-	event.Enter()
+	expected := event.Announce()
 	require.True(t, event.Signal())
+	require.False(t, event.Signal(), "one signal is for all who announced")
 	require.True(t, Sleep(event.Address(), expected, Forever))
-	event.Leave()
 	require.Same(t, &event, EventAt(event.Address()))
 }
 
