@@ -218,9 +218,9 @@ func (r *Record) seal() {
 
 // wakeReaders makes everyone look again who waits for a value.
 func (r *Record) wakeReaders() {
-	if event := &r.block.buffer.Event; event.Signal() {
-		park.Wake(event.Address(), park.Everyone)
-	}
+	event := &r.block.buffer.Event
+	event.Broadcast()
+	park.Wake(event.Address(), park.Everyone)
 	r.notify()
 }
 

@@ -104,8 +104,9 @@ func (s *Step) Commit() {
 	if s.Result == OK || last {
 		s.publish(r)
 	}
-	if last && s.Todo&WakeUp != 0 {
-		s.WakeMost = park.Everyone // the end is for all, also of a mailbox
+	if last { // the end is for all, also of a mailbox
+		r.buffer.Event.Broadcast()
+		s.wake(&r.buffer.Event, park.Everyone)
 	}
 }
 

@@ -30,7 +30,8 @@ import (
 //
 // If only one of several sleepers is woken (mailbox), the others sleep on with
 // the bit cleared. So whoever has slept sets it again before looking (Announce);
-// a producer that saw it clear has published before that, and is seen.
+// a producer that saw it clear has published before that, and is seen. What is
+// for all of them, such as an end, must not ask the bit: Broadcast.
 //
 // Wrap-around: a sleeper would have to miss 2^31 signals between Announce and
 // its sleep.
@@ -58,6 +59,11 @@ func (e *Event) Signal() bool {
 	atomic.AddUint32(&e.word, 1)
 	return true
 }
+
+// Broadcast is a signal to all, announced or not: they must be woken.
+//
+//go:nosplit
+func (e *Event) Broadcast() { atomic.AddUint32(&e.word, announced+1) }
 
 // Address is the word to sleep on.
 //

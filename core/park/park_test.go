@@ -66,6 +66,13 @@ func TestEvent_ASignalAfterAnnounceEndsTheSleepBeforeItBegins(t *testing.T) {
 	require.False(t, event.Signal(), "one signal is for all who announced")
 	require.True(t, Sleep(event.Address(), expected, Forever))
 	require.Same(t, &event, EventAt(event.Address()))
+
+	expected = event.Announce()
+	event.Broadcast()
+	require.True(t, Sleep(event.Address(), expected, Forever))
+	require.True(t, event.Signal(), "a broadcast leaves the announcement")
+	event.Broadcast()
+	require.False(t, event.Signal(), "and makes none")
 }
 
 func TestSleep_TimeoutsAreSaid(t *testing.T) {
