@@ -8,12 +8,23 @@
 #include "_cgo_export.h"
 #include "side.h"
 
-static void report(side_consumer_t *c, uint64_t lagged, uint64_t failures) {
-    goReport(c->go, lagged, failures);
+/* Tells Go of losses and failures, for the log. That enters the scheduler, so
+ * while there is trouble without end it is done once a millisecond, summed, and
+ * before the thread sleeps. */
+void side_report(side_consumer_t *c) {
+    if (!c->lagged && !c->failures) return;
+    goReport(c->go, c->lagged, c->failures);
+    c->lagged = c->failures = 0;
+    c->reported = c->begun;
+}
+
+static void report_in_time(side_consumer_t *c) {
+    if (c->begun - c->reported >= AIMDB_MILLISECOND) side_report(c);
 }
 
 static void tell_lag(side_consumer_t *c, step_t *s) {
-    report(c, s->lost, 0);
+    c->lagged += s->lost;
+    report_in_time(c);
     if (c->on_lag) {
         aimdb_emitter_t *emitter = side_enter(c->database);
         c->on_lag(emitter, (aimdb_record_t *)(uintptr_t)c->record, s->lost, c->user);
@@ -33,7 +44,8 @@ static void deliver(side_consumer_t *c, step_t *s) {
     s->flags |= STEP_ENDED;
     if (failed) {
         s->flags |= STEP_FAILED;
-        report(c, 0, 1);
+        c->failures++;
+        report_in_time(c);
     }
 }
 
@@ -59,6 +71,7 @@ static void dispatch(side_consumer_t *c) {
         s->flags |= STEP_WAIT;
         side_drive(s, STEP_NEXT);
         if (s->result == STEP_SLEEP) {
+            side_report(c);
             side_sleep(s->event, s->expected, AIMDB_FOREVER);
             c->begun = side_now();
         }
@@ -73,6 +86,7 @@ static void discard(side_consumer_t *c) {
 
 /* After the last callback. */
 void side_end(side_consumer_t *c) {
+    side_report(c);
     side_free(c->free, c->user);
 #ifdef FAULT_FREE_TWICE
     side_free(c->free, c->user);

@@ -13,6 +13,7 @@ static const int64_t STALL_LIMIT = 10 * AIMDB_MILLISECOND;
 /* Has a step of its own: with it the consumer, and its step, become another
  * worker's. */
 static void rest(side_consumer_t *c, uint32_t more) {
+    side_report(c);
     step_t s = {.handle = c->handle, .database = c->database, .flags = c->step.flags | more,
                 .elapsed = c->step.elapsed};
     c->step.flags = 0;

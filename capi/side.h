@@ -89,11 +89,14 @@ typedef struct side_consumer {
     aimdb_message_t *messages;
     bool shared;
     int64_t begun; /* the callback that runs, or the turn */
+    int64_t reported;
+    uint64_t lagged, failures; /* not reported yet */
     step_t step;
 } side_consumer_t;
 
 /* Makes a consumer, and starts its thread unless it is shared. */
 int32_t side_dispatch(const side_consumer_t *given, uint64_t *driver);
+void side_report(side_consumer_t *consumer);
 bool side_deliver(side_consumer_t *consumer);
 void side_end(side_consumer_t *consumer);
 
