@@ -94,7 +94,7 @@ aimdb_status_t aimdb_produce(aimdb_record_t *record, const void *data, size_t si
 
 /* The text of a bad "size" names the element instead. */
 static aimdb_status_t of_element(aimdb_status_t status, size_t i) {
-    char rest[TEXT_MAX - 32];
+    char rest[TEXT_MAX];
     if (status != AIMDB_ERR_SIZE) return status;
     snprintf(rest, sizeof rest, "%s", side_text + strlen("size"));
     return side_fail(status, "sizes[%zu]%s", i, rest);
