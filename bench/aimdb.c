@@ -117,4 +117,6 @@ void system_close(void) {
     check(aimdb_destroy(db));
 }
 
+const char *system_version(void) { return aimdb_version(); }
+
 #include "scenarios.h"

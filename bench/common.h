@@ -40,6 +40,7 @@ void system_push(const void *data, size_t size);
 void system_read(void *data, size_t size); // LATEST
 void system_roundtrips(uint64_t count);    // MAILBOXES: of 64-byte values, checked
 void system_close(void);                   // consumers end
+const char *system_version(void);
 
 // Ends the program: the system did not do what is measured.
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -7,6 +7,7 @@
 
 #include "common.h"
 
+#include <gnu/libc-version.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -78,7 +79,8 @@ static void start(void *(*run)(void *)) {
 }
 
 bool system_open(const setup_t *setup) {
-    for (int i = 0; i < CONSUMERS_MAX; i++) queue_init(&queues[i], setup);
+    int count = setup->shape == MAILBOXES ? 2 : setup->consumers ? setup->consumers : 1;
+    for (int i = 0; i < count; i++) queue_init(&queues[i], setup);
     while (started < setup->consumers) start(consume);
     if (setup->shape == MAILBOXES) start(echo);
     return true;
@@ -109,5 +111,7 @@ void system_close(void) {
     for (int i = 0; i < started; i++) queue_end(&queues[i]);
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
 }
+
+const char *system_version(void) { return gnu_get_libc_version(); }
 
 #include "scenarios.h"

@@ -103,4 +103,6 @@ void system_close(void) {
     }
 }
 
+const char *system_version(void) { return nng_version(); }
+
 #include "scenarios.h"

@@ -4,6 +4,7 @@
 // after it has defined its system_... functions, so that they can be inlined.
 //
 //   PROGRAM SCENARIO     one round; a line of JSON per figure
+//   PROGRAM version      which release is measured
 //
 // Exit status 77: the system has no such thing.
 
@@ -244,6 +245,7 @@ int main(int argc, char **argv) {
     unsigned long number;
     if (argc != 2) fail("usage: %s SCENARIO", argv[0]);
     scenario = argv[1];
+    if (named("version")) return puts(system_version()) < 0;
     prctl(PR_SET_TIMERSLACK, 1UL); // pauses as long as they say, for every thread
     if (named("push_alone_64")) push_alone();
     else if (named("push_contended_64")) push_contended();

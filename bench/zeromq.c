@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <zmq.h>
 
 static void *context, *publisher, *newest, *requester;
@@ -106,6 +107,14 @@ void system_close(void) {
     for (int i = 0; i < 3; i++)
         if (sockets[i]) check(zmq_close(sockets[i]));
     check(zmq_ctx_term(context));
+}
+
+const char *system_version(void) {
+    static char text[32];
+    int major, minor, patch;
+    zmq_version(&major, &minor, &patch);
+    snprintf(text, sizeof text, "%d.%d.%d", major, minor, patch);
+    return text;
 }
 
 #include "scenarios.h"
