@@ -15,11 +15,11 @@ BENCH_RIVALS := zeromq nng tokio iceoryx2
 .PHONY: bench bench-rivals bench-figures bench-go
 
 bench: $(BENCH_OURS) bench-rivals $(BENCH)/venv ## this library and its rivals, about 15 minutes
-	$(BENCH)/venv/bin/python bench/run.py --programs $(BENCH) --rounds $(or $(ROUNDS),5) \
+	$(BENCH)/venv/bin/python -B bench/run.py --programs $(BENCH) --rounds $(or $(ROUNDS),5) \
 	    --scenarios "$(SCENARIOS)" --systems "$(SYSTEMS)"
 
 bench-figures: $(BENCH)/venv ## tables and figures again, from bench/results.json
-	$(BENCH)/venv/bin/python bench/report.py
+	$(BENCH)/venv/bin/python -B bench/report.py
 
 bench-go: ## the Go packages' own benchmarks
 	go test -run '^$$' -bench . -benchmem ./core/...

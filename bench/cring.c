@@ -150,6 +150,6 @@ void system_close(void) {
     for (int i = 0; i < readers; i++) pthread_join(threads[i], NULL);
 }
 
-const char *system_version(void) { return __VERSION__; }
+const char *system_version(void) { return "gcc " __VERSION__; }
 
 #include "scenarios.h"

@@ -94,11 +94,12 @@ def latency_panel(axes, medians, scenario, title):
 
 
 def latency(medians, path):
-    panels = [("wake_20us", "a value every 20 µs"), ("wake_1ms", "a value every 1 ms")]
+    panels = [("wake_20us", "after a pause of 20 µs"), ("wake_1ms", "after a pause of 1 ms")]
     panels = [p for p in panels if any(medians(p[0], s, "p50") is not None for s in medians.systems)]
     if not panels:
         return
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(5.6 * len(panels), 4.2), squeeze=False, layout="constrained")
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(5.6 * len(panels), 4.2), squeeze=False, sharex=True,
+                                   layout="constrained")
     for a, (scenario, title) in zip(axes[0], panels):
         latency_panel(a, medians, scenario, title)
     figure.suptitle("Wake latency: from before the push to the consumer's first line, the consumer asleep",

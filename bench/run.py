@@ -25,7 +25,7 @@ from systems import RUNS, SYSTEMS
 TIMEOUT = 120  # seconds for one run of a program
 NOT_HERE = 77  # its exit status when the system has no such thing
 
-LIBRARIES = {"aimdb": "libaimdb", "zeromq": "libzmq", "nng": "libnng"}  # the others are linked in
+LIBRARIES = {"aimdb": "libaimdb", "aimdb-cgo": "libaimdb", "zeromq": "libzmq", "nng": "libnng"}  # the others are linked in
 
 
 class Failure(Exception):
@@ -78,18 +78,25 @@ def library_size(programs, system):
     return [{"scenario": "library_size", "system": system, "metric": "size", "value": size, "unit": "bytes"}]
 
 
+def progress(text):
+    """One line that changes on a terminal; elsewhere a line each time."""
+    start, end = ("\r\033[K", "") if sys.stderr.isatty() else ("", "\n")
+    print(start + text, end=end, file=sys.stderr, flush=True)
+
+
 def measure(programs, systems, scenarios, rounds):
     """All figures, and the failures as {(system, scenario): text}."""
     results, failures = [], {}
     for number in range(1, rounds + 1):
         for scenario in scenarios:
-            print(f"round {number} of {rounds}: {scenario}", file=sys.stderr, flush=True)
+            progress(f"round {number} of {rounds}: {scenario}")
             for system in systems:
                 try:
                     results += [figure | {"round": number} for figure in figures(programs, system, scenario)]
                 except Failure as failure:
                     failures[system, scenario] = str(failure)
                     print(f"{system} failed in {scenario}: {failure}", file=sys.stderr)
+    progress("")
     return results, failures
 
 
