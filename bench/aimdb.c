@@ -42,7 +42,8 @@ static void check_door(void) {
     check(aimdb_database_stats(db, &stats));
     if (door && strcmp(door, "direct") == 0 && stats.door != AIMDB_DOOR_DIRECT)
         skip("this build of the library has no direct door");
-    if (door && strcmp(door, "cgo") == 0 && stats.door != AIMDB_DOOR_CGO) fail("AIMDB_DOOR=cgo was not heeded");
+    if (door && strcmp(door, "cgo") == 0 && stats.door != AIMDB_DOOR_CGO)
+        fail("AIMDB_DOOR=cgo was not heeded");
 }
 
 static void *echo(void *unused) {
@@ -51,7 +52,8 @@ static void *echo(void *unused) {
     aimdb_status_t status;
     while ((status = aimdb_recv(requests, data, sizeof data, &message, AIMDB_FOREVER)) == AIMDB_OK)
         check(aimdb_produce(answer, data, sizeof data));
-    return status == AIMDB_CLOSED ? unused : (check(status), unused);
+    if (status != AIMDB_CLOSED) check(status);
+    return unused;
 }
 
 bool system_open(const setup_t *setup) {
@@ -65,7 +67,8 @@ bool system_open(const setup_t *setup) {
         check(aimdb_reader_open(record, &reader));
     }
     if (setup->shape == MAILBOXES) {
-        request = new_record("request", AIMDB_MAILBOX, setup), answer = new_record("answer", AIMDB_MAILBOX, setup);
+        request = new_record("request", AIMDB_MAILBOX, setup),
+        answer = new_record("answer", AIMDB_MAILBOX, setup);
         check(aimdb_reader_open(request, &requests)), check(aimdb_reader_open(answer, &answers));
     }
     for (; subscribed < setup->consumers; subscribed++) {
@@ -79,7 +82,9 @@ bool system_open(const setup_t *setup) {
     return true;
 }
 
-void system_push(const void *data, size_t size) { check(aimdb_produce(record, data, size)); }
+void system_push(const void *data, size_t size) {
+    check(aimdb_produce(record, data, size));
+}
 
 void system_read(void *data, size_t size) {
     aimdb_message_t message = AIMDB_MESSAGE_INIT;
@@ -93,7 +98,8 @@ void system_roundtrips(uint64_t count) {
         stamp(data, sizeof data, i);
         check(aimdb_produce(request, data, sizeof data));
         check(aimdb_recv(answers, back, sizeof back, &message, AIMDB_FOREVER));
-        if (word(back, 0) != i || word(back, 56) != i) fail("another answer than to request %lu", (unsigned long)i);
+        if (word(back, 0) != i || word(back, 56) != i)
+            fail("another answer than to request %lu", (unsigned long)i);
     }
 }
 
@@ -117,6 +123,8 @@ void system_close(void) {
     check(aimdb_destroy(db));
 }
 
-const char *system_version(void) { return aimdb_version(); }
+const char *system_version(void) {
+    return aimdb_version();
+}
 
 #include "scenarios.h"

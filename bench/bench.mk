@@ -30,7 +30,7 @@ bench-rivals:
 	@for rival in $(BENCH_RIVALS); do \
 	    $(MAKE) --no-print-directory $(BENCH)/$$rival >$(BENCH)/$$rival.log 2>&1 || { \
 	        rm -f $(BENCH)/$$rival; \
-	        echo "bench: without $$rival: $$(grep -E 'missing|rror' $(BENCH)/$$rival.log | head -n 1)"; }; \
+	        echo "bench: without $$rival: $$(grep -m 1 -E 'missing|rror' $(BENCH)/$$rival.log || tail -n 1 $(BENCH)/$$rival.log)"; }; \
 	done
 
 $(BENCH)/nothing: bench/nothing.c $(BENCH_C)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-mode_t_ mode;
+_Atomic expectation_t expectation;
 account_t accounts[CONSUMERS_MAX];
 uint64_t samples[SAMPLES_MAX];
 
@@ -30,8 +30,9 @@ void skip(const char *reason) {
 
 void report(const char *scenario, const char *metric, double value, const char *unit) {
     const char *system = getenv("BENCH_SYSTEM");
-    printf("{\"scenario\":\"%s\",\"system\":\"%s\",\"metric\":\"%s\",\"value\":%.10g,\"unit\":\"%s\"}\n", scenario,
-           system ? system : program_invocation_short_name, metric, value, unit);
+    printf("{\"scenario\":\"%s\",\"system\":\"%s\",\"metric\":\"%s\",\"value\":%.10g,\"unit\":\"%"
+           "s\"}\n",
+           scenario, system ? system : program_invocation_short_name, metric, value, unit);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -87,8 +88,10 @@ void *aligned_memory(size_t size) {
 }
 
 void patience(unsigned *tries) {
-    if (++*tries % 128) relax();
-    else sched_yield();
+    if (++*tries % 128)
+        relax();
+    else
+        sched_yield();
 }
 
 bool slept_since(void) {
@@ -102,7 +105,7 @@ bool slept_since(void) {
 
 // glibc lets a program define these in front of its own; the rest of the
 // family, free among them, stays as it is.
-bool counting;
+_Atomic bool counting;
 _Atomic uint64_t allocations;
 
 #ifdef __GLIBC__
@@ -112,12 +115,21 @@ void *__libc_realloc(void *, size_t);
 void *__libc_memalign(size_t, size_t);
 
 static inline void count(void) {
-    if (__builtin_expect(counting, 0)) atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
+    if (__builtin_expect(atomic_load_explicit(&counting, memory_order_relaxed), 0))
+        atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
 }
-void *malloc(size_t size) { return count(), __libc_malloc(size); }
-void *calloc(size_t number, size_t size) { return count(), __libc_calloc(number, size); }
-void *realloc(void *p, size_t size) { return count(), __libc_realloc(p, size); }
-void *aligned_alloc(size_t alignment, size_t size) { return count(), __libc_memalign(alignment, size); }
+void *malloc(size_t size) {
+    return count(), __libc_malloc(size);
+}
+void *calloc(size_t number, size_t size) {
+    return count(), __libc_calloc(number, size);
+}
+void *realloc(void *p, size_t size) {
+    return count(), __libc_realloc(p, size);
+}
+void *aligned_alloc(size_t alignment, size_t size) {
+    return count(), __libc_memalign(alignment, size);
+}
 int posix_memalign(void **p, size_t alignment, size_t size) {
     count();
     *p = __libc_memalign(alignment, size);

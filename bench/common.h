@@ -54,7 +54,7 @@ uint64_t resident_nothing(void); // KiB of a process that does nothing
 void *aligned_memory(size_t size);
 
 // While true, calls to malloc and its kin are counted.
-extern bool counting;
+extern _Atomic bool counting;
 extern _Atomic uint64_t allocations;
 
 static inline uint64_t clock_ns(clockid_t clock) {
@@ -62,7 +62,9 @@ static inline uint64_t clock_ns(clockid_t clock) {
     clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
-static inline uint64_t now(void) { return clock_ns(CLOCK_MONOTONIC); }
+static inline uint64_t now(void) {
+    return clock_ns(CLOCK_MONOTONIC);
+}
 
 static inline void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -96,8 +98,12 @@ typedef struct account {
     uint64_t slept;                     // WAKE: values for which its thread had slept
 } account_t;
 
-typedef enum mode { LOSSLESS, LOSSY, WAKE } mode_t_;
-extern mode_t_ mode;
+typedef enum expectation {
+    LOSSLESS, // every number
+    LOSSY,    // rising numbers
+    WAKE      // every number, and when it arrived
+} expectation_t;
+extern _Atomic expectation_t expectation; // set while nothing is on its way
 extern account_t accounts[CONSUMERS_MAX];
 extern uint64_t samples[SAMPLES_MAX]; // WAKE: ns from before the push to received()
 
@@ -106,18 +112,22 @@ bool slept_since(void); // whether this thread has slept since it last asked
 // Every consumer calls this with each value; it is the callback of the
 // scenarios.
 static inline void received(int consumer, const void *data, size_t size) {
-    uint64_t arrived = mode == WAKE ? now() : 0;
+    expectation_t expect = atomic_load_explicit(&expectation, memory_order_relaxed);
+    uint64_t arrived = expect == WAKE ? now() : 0;
     account_t *a = &accounts[consumer];
-    uint64_t number = word(data, 0), expected = atomic_load_explicit(&a->next, memory_order_relaxed);
+    uint64_t number = word(data, 0),
+             expected = atomic_load_explicit(&a->next, memory_order_relaxed);
 
-    if (word(data, size - 8) != number) fail("consumer %d: value %lu is torn", consumer, (unsigned long)number);
+    if (word(data, size - 8) != number)
+        fail("consumer %d: value %lu is torn", consumer, (unsigned long)number);
     if (number >= PROBE) {
         atomic_store_explicit(&a->probe, number, memory_order_release);
         return;
     }
-    if (mode == LOSSY ? number < expected : number != expected)
-        fail("consumer %d: got value %lu where %lu was due", consumer, (unsigned long)number, (unsigned long)expected);
-    if (mode == WAKE && number < SAMPLES_MAX) {
+    if (expect == LOSSY ? number < expected : number != expected)
+        fail("consumer %d: got value %lu where %lu was due", consumer, (unsigned long)number,
+             (unsigned long)expected);
+    if (expect == WAKE && number < SAMPLES_MAX) {
         samples[number] = arrived - word(data, 8);
         a->slept += slept_since();
     }

@@ -31,7 +31,8 @@ static void queue_init(queue_t *q, const setup_t *setup) {
 
 static inline void queue_put(queue_t *q, const void *data, size_t size) {
     pthread_mutex_lock(&q->mutex);
-    if (q->count == q->capacity) q->first = q->first + 1 == q->capacity ? 0 : q->first + 1, q->count--;
+    if (q->count == q->capacity)
+        q->first = q->first + 1 == q->capacity ? 0 : q->first + 1, q->count--;
     size_t at = q->first + q->count++;
     memcpy(q->values + (at < q->capacity ? at : at - q->capacity) * q->size, data, size);
     pthread_mutex_unlock(&q->mutex);
@@ -102,7 +103,8 @@ void system_roundtrips(uint64_t count) {
         stamp(data, sizeof data, i);
         queue_put(&queues[0], data, sizeof data);
         queue_get(&queues[1], back);
-        if (word(back, 0) != i || word(back, 56) != i) fail("another answer than to request %lu", (unsigned long)i);
+        if (word(back, 0) != i || word(back, 56) != i)
+            fail("another answer than to request %lu", (unsigned long)i);
     }
 }
 
@@ -111,6 +113,8 @@ void system_close(void) {
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
 }
 
-const char *system_version(void) { return "gcc " __VERSION__; }
+const char *system_version(void) {
+    return "gcc " __VERSION__;
+}
 
 #include "scenarios.h"

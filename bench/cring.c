@@ -44,12 +44,16 @@ static _Alignas(128) _Atomic uint64_t tail;
 static _Alignas(128) _Atomic uint32_t lock;
 static _Alignas(128) _Atomic uint32_t sleeping, event;
 
-static inline slot_t *slot_of(uint64_t number) { return (slot_t *)(slots + (number & mask) * stride); }
+static inline slot_t *slot_of(uint64_t number) {
+    return (slot_t *)(slots + (number & mask) * stride);
+}
 
 // A size known when compiling makes the copy a few instructions.
 static inline void copy(void *to, const void *from, size_t size) {
-    if (size == 64) memcpy(to, from, 64);
-    else memcpy(to, from, size);
+    if (size == 64)
+        memcpy(to, from, 64);
+    else
+        memcpy(to, from, size);
 }
 
 static void wake_all(void) {
@@ -60,7 +64,8 @@ static void wake_all(void) {
 void system_push(const void *data, size_t size) {
     uint32_t free = 0;
     if (IS_LOCKED)
-        while (!atomic_compare_exchange_weak_explicit(&lock, &free, 1, memory_order_acquire, memory_order_relaxed))
+        while (!atomic_compare_exchange_weak_explicit(&lock, &free, 1, memory_order_acquire,
+                                                      memory_order_relaxed))
             free = 0, sched_yield();
     uint64_t number = atomic_load_explicit(&tail, memory_order_relaxed);
     slot_t *s = slot_of(number);
@@ -88,7 +93,9 @@ static inline bool take(uint64_t number, void *out, size_t *size) {
     return atomic_load_explicit(&s->number, memory_order_relaxed) == number;
 }
 
-static inline bool nothing_after(uint64_t cursor) { return atomic_load(&tail) == cursor && !atomic_load(&ended); }
+static inline bool nothing_after(uint64_t cursor) {
+    return atomic_load(&tail) == cursor && !atomic_load(&ended);
+}
 
 static void wait_after(uint64_t cursor) {
     for (int i = 0; i < SPINS; i++, relax())
@@ -112,7 +119,8 @@ static void *read_all(void *consumer) {
             if (atomic_load(&ended)) break;
             wait_after(cursor);
         } else if (end - cursor > capacity) {
-            cursor = end - capacity / 2; // lagged; were it the oldest, it would be lapped again at once
+            cursor =
+                end - capacity / 2; // lagged; were it the oldest, it would be lapped again at once
         } else if (take(cursor, out, &size)) {
             received((int)(intptr_t)consumer, out, size);
             cursor++;
@@ -131,7 +139,8 @@ bool system_open(const setup_t *setup) {
     slots = aligned_memory(capacity * stride);
     for (size_t i = 0; i < capacity; i++) slot_of(i)->number = UINT64_MAX;
     for (; readers < setup->consumers; readers++)
-        if (pthread_create(&threads[readers], NULL, read_all, (void *)(intptr_t)readers)) fail("no thread");
+        if (pthread_create(&threads[readers], NULL, read_all, (void *)(intptr_t)readers))
+            fail("no thread");
     return true;
 }
 
@@ -142,7 +151,9 @@ void system_read(void *data, size_t size) {
     seen = end;
 }
 
-void system_roundtrips(uint64_t count) { fail("no %lu", (unsigned long)count); }
+void system_roundtrips(uint64_t count) {
+    fail("no %lu", (unsigned long)count);
+}
 
 void system_close(void) {
     atomic_store(&ended, true);
@@ -150,6 +161,8 @@ void system_close(void) {
     for (int i = 0; i < readers; i++) pthread_join(threads[i], NULL);
 }
 
-const char *system_version(void) { return "gcc " __VERSION__; }
+const char *system_version(void) {
+    return "gcc " __VERSION__;
+}
 
 #include "scenarios.h"

@@ -109,7 +109,7 @@ def latency(medians, path):
     save(figure, path)
 
 
-def lines(medians, points, path, title, x, y, legend_title=None, baseline=None):
+def lines(medians, points, path, title, x, y, baseline=None):
     """One line for each system; points(system) gives [(x, y)]."""
     drawn = {s: p for s in medians.systems if (p := points(s))}
     if not drawn:
@@ -120,14 +120,14 @@ def lines(medians, points, path, title, x, y, legend_title=None, baseline=None):
     if baseline:
         axes.plot(*zip(*baseline), color="#999999", linestyle=(0, (1, 2)), linewidth=2, label="pacing alone", zorder=1)
     log_axis(axes.xaxis, *x)
-    log_axis(axes.yaxis, y)
+    log_axis(axes.yaxis, *y)
     axes.grid(color="#E4E4E4")
     axes.set_title(title, fontsize=12)
     # The legend in the order of the lines' right ends.
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(range(len(handles)), key=lambda i: -handles[i].get_ydata()[-1])
     legend = axes.legend([handles[i] for i in order], [labels[i] for i in order], loc="center left",
-                         bbox_to_anchor=(1.01, 0.5), title=legend_title, alignment="left")
+                         bbox_to_anchor=(1.01, 0.5))
     for text in legend.get_texts():
         text.set_fontweight("bold" if text.get_text() == medians.ours else "normal")
     save(figure, path)
@@ -139,7 +139,7 @@ def throughput(medians, path):
                 if (rate := medians(f"throughput_{size}", system, "rate")) is not None]
 
     lines(medians, points, path, "Throughput without loss, one producer, one consumer (more is better)",
-          ("payload", SIZES, [size_name(s) for s in SIZES]), "MB/s")
+          ("payload", SIZES, [size_name(s) for s in SIZES]), ("MB/s",))
 
 
 def cpu(medians, path):
@@ -157,7 +157,8 @@ def cpu(medians, path):
     pacing = [(rate, used) for rate in rates
               if (used := medians(f"pacing_{rate}", "c-ring", "pacing")) is not None]
     lines(medians, points, path, "CPU time of the whole process for each value (less is better)",
-          ("values per second", rates, [f"{rate:,}" for rate in rates]), "µs", baseline=pacing)
+          ("values per second", rates, [f"{rate:,}" for rate in rates]),
+          ("µs", [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]), baseline=pacing)
 
 
 def draw(medians, place):

@@ -37,7 +37,8 @@ static void *consume(void *consumer) {
         received((int)(intptr_t)consumer, nng_msg_body(message), nng_msg_len(message));
         nng_msg_free(message);
     }
-    return result == NNG_ECLOSED ? NULL : (check(result), NULL);
+    if (result != NNG_ECLOSED) check(result);
+    return NULL;
 }
 
 static void *echo(void *unused) {
@@ -45,7 +46,8 @@ static void *echo(void *unused) {
     nng_msg *message;
     while ((result = nng_recvmsg(pair[1], &message, 0)) == 0)
         if ((result = nng_sendmsg(pair[1], message, 0))) break;
-    return result == NNG_ECLOSED ? unused : (check(result), unused);
+    if (result != NNG_ECLOSED) check(result);
+    return unused;
 }
 
 static void start(void *(*run)(void *)) {
@@ -77,9 +79,13 @@ bool system_open(const setup_t *setup) {
     return true;
 }
 
-void system_push(const void *data, size_t size) { send(publisher, data, size); }
+void system_push(const void *data, size_t size) {
+    send(publisher, data, size);
+}
 
-void system_read(void *data, size_t size) { (void)data, fail("no %zu", size); }
+void system_read(void *data, size_t size) {
+    (void)data, fail("no %zu", size);
+}
 
 void system_roundtrips(uint64_t count) {
     unsigned char data[64];
@@ -95,14 +101,18 @@ void system_roundtrips(uint64_t count) {
 }
 
 void system_close(void) {
-    if (mailboxes) nng_close(pair[1]), nng_close(pair[0]);
-    else nng_close(publisher);
+    if (mailboxes)
+        nng_close(pair[1]), nng_close(pair[0]);
+    else
+        nng_close(publisher);
     for (int i = 0; i < started; i++) {
         if (!mailboxes) nng_close(subscribers[i]);
         pthread_join(threads[i], NULL);
     }
 }
 
-const char *system_version(void) { return nng_version(); }
+const char *system_version(void) {
+    return nng_version();
+}
 
 #include "scenarios.h"

@@ -4,6 +4,7 @@
 
 import json
 import statistics
+import sys
 from collections import defaultdict, namedtuple
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Medians:
         measured = {r["system"] for r in results}
         self.systems = [s for s in SYSTEMS if s in measured]
         # What the others are compared with: aimdb-cgo where there is no direct door.
-        self.ours = OURS if OURS in self.systems else "aimdb-cgo"
+        self.ours = next((s for s in (OURS, "aimdb-cgo") if s in self.systems), None)
 
     def __call__(self, scenario, system, metric=None):
         return self._medians.get((scenario, system, metric or main_metric(scenario)))
@@ -88,13 +89,11 @@ def target_row(medians, scenario, metric, limit, against):
     else:
         value = medians(scenario, medians.ours, metric)
         at_most, found = f"{short(limit)} {unit}", value is not None and f"{short(value)} {unit}"
-    if value is None:
-        return [name, at_most, "", "not measured"]
-    return [name, at_most, found, "met" if value <= limit else "missed"]
+    return value is not None and [name, at_most, found, "met" if value <= limit else "missed"]
 
 
 def targets_table(medians, style):
-    body = [target_row(medians, *target) for target in TARGETS]
+    body = [row for target in TARGETS if (row := target_row(medians, *target))]
     return tabulate(body, ["scenario", "at most", "found", ""], tablefmt=style, disable_numparse=True)
 
 
@@ -119,8 +118,10 @@ def unslept(medians):
 def markdown(medians, title):
     lines = ["<!-- Written by bench/run.py. -->", "# Results", "", title, "",
              "What each scenario is: [README.md](README.md). Less is better in every row.", "",
-             "## Medians", "", medians_table(medians, "github"), "",
-             "## Ratios", "",
+             "## Medians", "", medians_table(medians, "github"), ""]
+    if not medians.ours:
+        return "\n".join(lines)
+    lines += ["## Ratios", "",
              f"Under 1: better than {medians.ours}. Spread: (largest - smallest) / median of the rounds.", "",
              ratios_table(medians, "github"), "",
              "## Targets", "", targets_table(medians, "github"), "",
@@ -132,6 +133,8 @@ def markdown(medians, title):
 
 def show(medians):
     print(medians_table(medians, "simple"), "\n")
+    if not medians.ours:
+        return
     print(ratios_table(medians, "simple"), "\n")
     print(targets_table(medians, "simple"), "\n")
     print("\n".join(["Where we lose:", *losses(medians), *unslept(medians)]), "\n")
@@ -150,4 +153,6 @@ def write(results, place, title=None):
 
 
 if __name__ == "__main__":
+    if not (TREE.results / "results.json").exists():
+        sys.exit("there is no bench/results.json yet: make bench")
     write(json.loads((TREE.results / "results.json").read_text(encoding="utf-8")), TREE)

@@ -25,7 +25,8 @@ from systems import RUNS, SYSTEMS
 TIMEOUT = 120  # seconds for one run of a program
 NOT_HERE = 77  # its exit status when the system has no such thing
 
-LIBRARIES = {"aimdb": "libaimdb", "aimdb-cgo": "libaimdb", "zeromq": "libzmq", "nng": "libnng"}  # the others are linked in
+# Those that are linked in have none.
+LIBRARIES = {"aimdb": "libaimdb", "aimdb-cgo": "libaimdb", "zeromq": "libzmq", "nng": "libnng"}
 
 
 class Failure(Exception):

@@ -18,9 +18,9 @@
 #define SECOND UINT64_C(1000000000)
 
 static const char *scenario;
-static unsigned char *value;  // of setup.size bytes
+static unsigned char *value; // of setup.size bytes
 static setup_t setup;
-static uint64_t pushed;       // values so far; the next one's number
+static uint64_t pushed; // values so far; the next one's number
 
 static void open_system(setup_t wanted) {
     setup = wanted;
@@ -108,7 +108,7 @@ static void push_alone(void) {
 static void push_contended(void) {
     open_system((setup_t){.size = 64, .capacity = 1024, .consumers = 1});
     settle();
-    mode = LOSSY;
+    expectation = LOSSY;
     stream(50 * MILLISECOND, false);
     uint64_t got = slowest(), first = pushed;
     double ns = stream(300 * MILLISECOND, false);
@@ -150,7 +150,7 @@ static void wake(uint64_t gap, size_t count) {
     enum { WARM = 100 };
     open_system((setup_t){.size = 64, .capacity = 1024, .consumers = 1, .sleeps = true});
     settle();
-    mode = WAKE;
+    expectation = WAKE;
     push_at_rest(gap, WARM);
     uint64_t slept = accounts[0].slept, begun = now();
     push_at_rest(gap, count);
@@ -163,9 +163,10 @@ static void wake(uint64_t gap, size_t count) {
 // a second: more are not to be had everywhere, so above that values come in
 // groups. Without consumers, the cost of the pacing itself.
 static void cpu(uint64_t rate, uint64_t count, int consumers) {
-    open_system((setup_t){.size = 64, .capacity = 1024, .consumers = consumers, .sleeps = consumers > 0});
+    open_system(
+        (setup_t){.size = 64, .capacity = 1024, .consumers = consumers, .sleeps = consumers > 0});
     if (consumers) settle();
-    mode = LOSSY;
+    expectation = LOSSY;
     prctl(PR_SET_TIMERSLACK, 1UL); // pauses as long as they should be
     uint64_t group = rate > 10000 ? rate / 10000 : 1;
     uint64_t begun = now(), cpu_begun = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
@@ -209,7 +210,8 @@ static void latest_read(void) {
         for (int i = 0; i < BLOCK; i++) {
             push_next();
             system_read(out, sizeof out);
-            if (word(out, 0) != pushed - 1 || word(out, 56) != pushed - 1) fail("the newest value was not read");
+            if (word(out, 0) != pushed - 1 || word(out, 56) != pushed - 1)
+                fail("the newest value was not read");
         }
         uint64_t c = now();
         pushes += b - a, pairs += c - b;
@@ -243,29 +245,47 @@ static size_t capacity_for(size_t size) {
     return fit > 1024 ? 1024 : fit < 8 ? 8 : fit;
 }
 
-static bool named(const char *name) { return strcmp(scenario, name) == 0; }
+static bool named(const char *name) {
+    return strcmp(scenario, name) == 0;
+}
 
 int main(int argc, char **argv) {
     unsigned long number;
     if (argc != 2) fail("usage: %s SCENARIO", argv[0]);
     scenario = argv[1];
     if (named("version")) return puts(system_version()) < 0;
-    if (named("push_alone_64")) push_alone();
-    else if (named("push_contended_64")) push_contended();
-    else if (named("lossless_64")) lossless(1, 64, 1024);
-    else if (named("fanout8_64")) lossless(8, 64, 1024);
-    else if (named("lossless_1MiB_4")) lossless(4, 1 << 20, 8);
-    else if (sscanf(scenario, "throughput_%lu", &number) == 1) lossless(1, number, capacity_for(number));
-    else if (named("wake_20us")) wake(20000, 5000);
-    else if (named("wake_1ms")) wake(MILLISECOND, 2000);
-    else if (named("cpu_1khz")) cpu(1000, 10000, 1);
-    else if (sscanf(scenario, "cpu_%lu", &number) == 1) cpu(number, number > 1000 ? number : 200, 1);
-    else if (sscanf(scenario, "pacing_%lu", &number) == 1) cpu(number, number > 1000 ? number : 200, 0);
-    else if (named("latest_push_64")) latest_push();
-    else if (named("latest_read_64")) latest_read();
-    else if (named("mailbox_roundtrip_64")) mailbox_roundtrip();
-    else if (named("rss_idle")) rss_idle();
-    else fail("no scenario is called %s", scenario);
+    if (named("push_alone_64"))
+        push_alone();
+    else if (named("push_contended_64"))
+        push_contended();
+    else if (named("lossless_64"))
+        lossless(1, 64, 1024);
+    else if (named("fanout8_64"))
+        lossless(8, 64, 1024);
+    else if (named("lossless_1MiB_4"))
+        lossless(4, 1 << 20, 8);
+    else if (sscanf(scenario, "throughput_%lu", &number) == 1)
+        lossless(1, number, capacity_for(number));
+    else if (named("wake_20us"))
+        wake(20000, 5000);
+    else if (named("wake_1ms"))
+        wake(MILLISECOND, 2000);
+    else if (named("cpu_1khz"))
+        cpu(1000, 10000, 1);
+    else if (sscanf(scenario, "cpu_%lu", &number) == 1)
+        cpu(number, number > 1000 ? number : 200, 1);
+    else if (sscanf(scenario, "pacing_%lu", &number) == 1)
+        cpu(number, number > 1000 ? number : 200, 0);
+    else if (named("latest_push_64"))
+        latest_push();
+    else if (named("latest_read_64"))
+        latest_read();
+    else if (named("mailbox_roundtrip_64"))
+        mailbox_roundtrip();
+    else if (named("rss_idle"))
+        rss_idle();
+    else
+        fail("no scenario is called %s", scenario);
     system_close();
     return 0;
 }

@@ -85,9 +85,13 @@ bool system_open(const setup_t *setup) {
     return true;
 }
 
-void system_push(const void *data, size_t size) { check(zmq_send(publisher, data, size, 0)); }
+void system_push(const void *data, size_t size) {
+    check(zmq_send(publisher, data, size, 0));
+}
 
-void system_read(void *data, size_t size) { check(zmq_recv(newest, data, size, ZMQ_DONTWAIT)); }
+void system_read(void *data, size_t size) {
+    check(zmq_recv(newest, data, size, ZMQ_DONTWAIT));
+}
 
 void system_roundtrips(uint64_t count) {
     unsigned char data[64], back[64];
@@ -95,7 +99,8 @@ void system_roundtrips(uint64_t count) {
         stamp(data, sizeof data, i);
         check(zmq_send(requester, data, sizeof data, 0));
         check(zmq_recv(requester, back, sizeof back, 0));
-        if (word(back, 0) != i || word(back, 56) != i) fail("another answer than to request %lu", (unsigned long)i);
+        if (word(back, 0) != i || word(back, 56) != i)
+            fail("another answer than to request %lu", (unsigned long)i);
     }
 }
 

@@ -43,7 +43,11 @@ fn name(name: &str) -> ServiceName {
     name.try_into().unwrap()
 }
 
-fn values(node: &Node<Local>, stream: &str, setup: Setup) -> publish_subscribe::PortFactory<Local, [u8], ()> {
+fn values(
+    node: &Node<Local>,
+    stream: &str,
+    setup: Setup,
+) -> publish_subscribe::PortFactory<Local, [u8], ()> {
     node.service_builder(&name(stream))
         .publish_subscribe::<[u8]>()
         .max_nodes(16)
@@ -56,7 +60,12 @@ fn values(node: &Node<Local>, stream: &str, setup: Setup) -> publish_subscribe::
 }
 
 fn events(node: &Node<Local>, stream: &str) -> event::PortFactory<Local> {
-    node.service_builder(&name(stream)).event().max_nodes(16).max_listeners(8).open_or_create().unwrap()
+    node.service_builder(&name(stream))
+        .event()
+        .max_nodes(16)
+        .max_listeners(8)
+        .open_or_create()
+        .unwrap()
 }
 
 struct Sender {
@@ -66,13 +75,24 @@ struct Sender {
 
 impl Sender {
     fn new(node: &Node<Local>, stream: &str, setup: Setup, notifies: bool) -> Self {
-        let publisher = values(node, stream, setup).publisher_builder().initial_max_slice_len(setup.size).create();
+        let publisher = values(node, stream, setup)
+            .publisher_builder()
+            .initial_max_slice_len(setup.size)
+            .create();
         let notifier = notifies.then(|| events(node, stream).notifier_builder().create().unwrap());
-        Sender { publisher: publisher.unwrap(), notifier }
+        Sender {
+            publisher: publisher.unwrap(),
+            notifier,
+        }
     }
     #[inline]
     fn send(&self, bytes: &[u8]) {
-        self.publisher.loan_slice_uninit(bytes.len()).unwrap().write_from_slice(bytes).send().unwrap();
+        self.publisher
+            .loan_slice_uninit(bytes.len())
+            .unwrap()
+            .write_from_slice(bytes)
+            .send()
+            .unwrap();
         if let Some(notifier) = &self.notifier {
             notifier.notify().unwrap();
         }
@@ -87,7 +107,13 @@ struct Receiver {
 impl Receiver {
     fn new(node: &Node<Local>, stream: &str, setup: Setup, sleeps: bool) -> Self {
         let listener = sleeps.then(|| events(node, stream).listener_builder().create().unwrap());
-        Receiver { subscriber: values(node, stream, setup).subscriber_builder().create().unwrap(), listener }
+        Receiver {
+            subscriber: values(node, stream, setup)
+                .subscriber_builder()
+                .create()
+                .unwrap(),
+            listener,
+        }
     }
     /// Waits for a value and hands it over; false when it has ended.
     #[inline]
@@ -112,7 +138,10 @@ impl Receiver {
 
 enum Channel {
     Stream(Sender),
-    Latest(EntryHandleMut<Local, u64, Value>, EntryHandle<Local, u64, Value>),
+    Latest(
+        EntryHandleMut<Local, u64, Value>,
+        EntryHandle<Local, u64, Value>,
+    ),
     Mailboxes(Sender, Receiver),
 }
 
@@ -126,7 +155,9 @@ pub struct Rival {
 fn consume(consumer: i32, setup: Setup, sleeps: bool, ended: &AtomicBool) {
     let node = node();
     let receiver = Receiver::new(&node, "values", setup, sleeps);
-    while receiver.receive(ended, |v| unsafe { bench_received(consumer, v.as_ptr().cast(), v.len()) }) {}
+    while receiver.receive(ended, |v| unsafe {
+        bench_received(consumer, v.as_ptr().cast(), v.len())
+    }) {}
 }
 
 fn echo(setup: Setup, ended: &AtomicBool, ready: mpsc::Sender<()>) {
@@ -138,7 +169,11 @@ fn echo(setup: Setup, ended: &AtomicBool, ready: mpsc::Sender<()>) {
 }
 
 fn latest(node: &Node<Local>) -> Channel {
-    let board = node.service_builder(&name("latest")).blackboard_creator::<u64>().add::<Value>(0, [0; 64]).create();
+    let board = node
+        .service_builder(&name("latest"))
+        .blackboard_creator::<u64>()
+        .add::<Value>(0, [0; 64])
+        .create();
     let board = board.unwrap();
     let writer = board.writer_builder().create().unwrap();
     let reader = board.reader_builder().create().unwrap();
@@ -146,9 +181,19 @@ fn latest(node: &Node<Local>) -> Channel {
 }
 
 #[no_mangle]
-pub extern "C" fn rival_open(shape: i32, sleeps: bool, count: i32, size: usize, capacity: usize) -> *mut Rival {
+pub extern "C" fn rival_open(
+    shape: i32,
+    sleeps: bool,
+    count: i32,
+    size: usize,
+    capacity: usize,
+) -> *mut Rival {
     set_log_level(LogLevel::Error);
-    let (node, setup, ended) = (node(), Setup { size, capacity }, Arc::<AtomicBool>::default());
+    let (node, setup, ended) = (
+        node(),
+        Setup { size, capacity },
+        Arc::<AtomicBool>::default(),
+    );
     let channel = match shape {
         0 => Channel::Stream(Sender::new(&node, "values", setup, sleeps)),
         1 => latest(&node),
@@ -168,7 +213,12 @@ pub extern "C" fn rival_open(shape: i32, sleeps: bool, count: i32, size: usize, 
         threads.push(thread::spawn(move || echo(setup, &ended, ready)));
         is_ready.recv().unwrap();
     }
-    Box::into_raw(Box::new(Rival { channel, ended, threads, _node: node }))
+    Box::into_raw(Box::new(Rival {
+        channel,
+        ended,
+        threads,
+        _node: node,
+    }))
 }
 
 /// # Safety
@@ -187,7 +237,9 @@ pub unsafe extern "C" fn rival_push(rival: *mut Rival, data: *const u8, size: us
 /// As rival_push.
 #[no_mangle]
 pub unsafe extern "C" fn rival_read(rival: *mut Rival, data: *mut u8, size: usize) {
-    let Channel::Latest(_, entry) = &(*rival).channel else { panic!("not a latest value") };
+    let Channel::Latest(_, entry) = &(*rival).channel else {
+        panic!("not a latest value")
+    };
     slice::from_raw_parts_mut(data, size).copy_from_slice(&*entry.get());
 }
 
@@ -195,7 +247,9 @@ pub unsafe extern "C" fn rival_read(rival: *mut Rival, data: *mut u8, size: usiz
 /// As rival_push.
 #[no_mangle]
 pub unsafe extern "C" fn rival_roundtrips(rival: *mut Rival, count: u64) {
-    let Channel::Mailboxes(request, answer) = &(*rival).channel else { panic!("not mailboxes") };
+    let Channel::Mailboxes(request, answer) = &(*rival).channel else {
+        panic!("not mailboxes")
+    };
     for i in 0..count {
         let mut value = [0; 64];
         value[..8].copy_from_slice(&i.to_ne_bytes());

@@ -46,7 +46,10 @@ impl Mailbox {
 
 /// A broadcast channel and one receiver that is kept but never read: `send`
 /// refuses to work without any.
-struct Stream<T>(broadcast::Sender<T>, #[allow(dead_code)] Option<broadcast::Receiver<T>>);
+struct Stream<T>(
+    broadcast::Sender<T>,
+    #[allow(dead_code)] Option<broadcast::Receiver<T>>,
+);
 
 enum Channel {
     Bytes8(Stream<[u8; 8]>),
@@ -89,7 +92,13 @@ where
 }
 
 #[no_mangle]
-pub extern "C" fn rival_open(shape: i32, _sleeps: bool, count: i32, size: usize, capacity: usize) -> *mut Rival {
+pub extern "C" fn rival_open(
+    shape: i32,
+    _sleeps: bool,
+    count: i32,
+    size: usize,
+    capacity: usize,
+) -> *mut Rival {
     let runtime = Builder::new_multi_thread().build().unwrap();
     let (channel, consumers) = match (shape, size) {
         (0, 8) => wrap(Channel::Bytes8, stream(&runtime, capacity, count)),
@@ -100,10 +109,17 @@ pub extern "C" fn rival_open(shape: i32, _sleeps: bool, count: i32, size: usize,
             let (sender, receiver) = watch::channel(None);
             (Channel::Latest(sender, receiver), Vec::new())
         }
-        (2, 64) => (Channel::Mailboxes(Arc::default(), Arc::default()), Vec::new()),
+        (2, 64) => (
+            Channel::Mailboxes(Arc::default(), Arc::default()),
+            Vec::new(),
+        ),
         _ => return std::ptr::null_mut(),
     };
-    Box::into_raw(Box::new(Rival { channel, runtime, consumers }))
+    Box::into_raw(Box::new(Rival {
+        channel,
+        runtime,
+        consumers,
+    }))
 }
 
 fn wrap<S, C>(channel: fn(S) -> Channel, (stream, consumers): (S, C)) -> (Channel, C) {
@@ -135,7 +151,9 @@ pub unsafe extern "C" fn rival_push(rival: *mut Rival, data: *const u8, size: us
 /// As rival_push; nobody else uses the rival.
 #[no_mangle]
 pub unsafe extern "C" fn rival_read(rival: *mut Rival, data: *mut u8, size: usize) {
-    let Channel::Latest(_, receiver) = &mut (*rival).channel else { panic!("not a latest value") };
+    let Channel::Latest(_, receiver) = &mut (*rival).channel else {
+        panic!("not a latest value")
+    };
     let newest = receiver.borrow_and_update();
     if newest.has_changed() {
         slice::from_raw_parts_mut(data, size).copy_from_slice(&newest.unwrap());
@@ -149,7 +167,9 @@ pub unsafe extern "C" fn rival_read(rival: *mut Rival, data: *mut u8, size: usiz
 /// As rival_push.
 #[no_mangle]
 pub unsafe extern "C" fn rival_roundtrips(rival: *mut Rival, count: u64) {
-    let Channel::Mailboxes(request, answer) = &(*rival).channel else { panic!("not mailboxes") };
+    let Channel::Mailboxes(request, answer) = &(*rival).channel else {
+        panic!("not mailboxes")
+    };
     let (echo_request, echo_answer) = (request.clone(), answer.clone());
     let echo = (*rival).runtime.spawn(async move {
         for _ in 0..count {
@@ -172,7 +192,11 @@ pub unsafe extern "C" fn rival_roundtrips(rival: *mut Rival, count: u64) {
 /// `rival` is from rival_open and not used again.
 #[no_mangle]
 pub unsafe extern "C" fn rival_close(rival: *mut Rival) {
-    let Rival { channel, runtime, consumers } = *Box::from_raw(rival);
+    let Rival {
+        channel,
+        runtime,
+        consumers,
+    } = *Box::from_raw(rival);
     drop(channel);
     runtime.block_on(async {
         for consumer in consumers {
