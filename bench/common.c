@@ -30,7 +30,7 @@ void skip(const char *reason) {
 
 void report(const char *scenario, const char *metric, double value, const char *unit) {
     const char *system = getenv("BENCH_SYSTEM");
-    printf("{\"scenario\":\"%s\",\"system\":\"%s\",\"metric\":\"%s\",\"value\":%.10g,\"unit\":\"%"
+    printf("{\"scenario\":\"%s\",\"system\":\"%s\",\"metric\":\"%s\",\"value\":%.6g,\"unit\":\"%"
            "s\"}\n",
            scenario, system ? system : program_invocation_short_name, metric, value, unit);
 }
@@ -40,8 +40,13 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+uint64_t median(uint64_t *values, size_t count) {
+    qsort(values, count, sizeof *values, ascending);
+    return values[count / 2];
+}
+
 void report_percentiles(const char *scenario, uint64_t *values, size_t count) {
-    static const double percentiles[] = {1, 10, 25, 50, 75, 90, 99, 99.9};
+    static const double percentiles[] = {1, 25, 50, 75, 99, 99.9};
     qsort(values, count, sizeof *values, ascending);
     for (size_t i = 0; i < sizeof percentiles / sizeof *percentiles; i++) {
         char name[64], metric[16];

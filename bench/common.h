@@ -49,6 +49,7 @@ _Noreturn void skip(const char *reason);
 
 void report(const char *scenario, const char *metric, double value, const char *unit);
 void report_percentiles(const char *scenario, uint64_t *samples, size_t count); // sorts
+uint64_t median(uint64_t *values, size_t count);                                // sorts
 uint64_t resident(void);         // KiB of this process
 uint64_t resident_nothing(void); // KiB of a process that does nothing
 void *aligned_memory(size_t size);

@@ -196,14 +196,15 @@ static void latest_push(void) {
     report_allocations(10000, false);
 }
 
-// The time of n times (push, read), less that of n pushes, in turns: a clock
-// around each read would cost more than the read.
+// Blocks of pushes and blocks of (push, read), in turns; the difference of
+// their medians: a clock around each read would cost more than the read.
 static void latest_read(void) {
     enum { BLOCK = 256 };
+    static uint64_t pushes[SAMPLES_MAX], pairs[SAMPLES_MAX];
     unsigned char out[64];
-    uint64_t pushes = 0, pairs = 0, blocks = 0;
+    size_t blocks = 0;
     open_system((setup_t){.size = 64, .capacity = 1, .shape = LATEST});
-    for (uint64_t begun = now(); now() - begun < 350 * MILLISECOND; blocks++) {
+    for (uint64_t begun = now(); blocks < SAMPLES_MAX && now() - begun < 350 * MILLISECOND;) {
         uint64_t a = now();
         for (int i = 0; i < BLOCK; i++) push_next();
         uint64_t b = now();
@@ -213,10 +214,10 @@ static void latest_read(void) {
             if (word(out, 0) != pushed - 1 || word(out, 56) != pushed - 1)
                 fail("the newest value was not read");
         }
-        uint64_t c = now();
-        pushes += b - a, pairs += c - b;
+        pairs[blocks] = now() - b, pushes[blocks++] = b - a;
     }
-    report(scenario, "time", ((double)pairs - (double)pushes) / (double)(blocks * BLOCK), "ns");
+    double difference = (double)median(pairs, blocks) - (double)median(pushes, blocks);
+    report(scenario, "time", difference / BLOCK, "ns");
 }
 
 static void mailbox_roundtrip(void) {
