@@ -118,6 +118,7 @@ typedef struct side_consumer {
     void *buffer;
     aimdb_message_t *messages;
     bool shared;
+    bool short_sleep; /* the last one was */
     uint64_t begun; /* ticks: of the callback that runs, or the turn */
     uint64_t reported; /* ticks */
     uint64_t lagged, failures; /* not reported yet */
