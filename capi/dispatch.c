@@ -16,11 +16,11 @@ void side_report(side_consumer_t *c) {
     if (!c->lagged && !c->failures) return;
     goReport(c->go, c->lagged, c->failures);
     c->lagged = c->failures = 0;
-    c->reported = c->begun;
+    c->reported = side_watch_ns(&c->watch);
 }
 
 static void report_in_time(side_consumer_t *c) {
-    if (side_elapsed(c->reported, c->begun) >= (uint64_t)AIMDB_MILLISECOND) side_report(c);
+    if (side_watch_ns(&c->watch) - c->reported >= AIMDB_MILLISECOND) side_report(c);
 }
 
 static void tell_lag(side_consumer_t *c, step_t *s) {
@@ -32,16 +32,14 @@ static void tell_lag(side_consumer_t *c, step_t *s) {
         side_leave();
     }
     s->flags |= STEP_RESUMED;
-    c->begun = side_ticks();
+    side_watch_start(&c->watch);
 }
 
 static void deliver(side_consumer_t *c, step_t *s) {
     SYNC_ACQUIRE(c->record);
     int failed = c->fn(side_enter(c->database), &c->messages[s->index], c->user);
     side_leave();
-    uint64_t now = side_ticks();
-    s->elapsed = side_elapsed(c->begun, now);
-    c->begun = now;
+    s->elapsed = (uint64_t)side_watch_lap(&c->watch);
     s->flags |= STEP_ENDED;
     if (failed) {
         s->flags |= STEP_FAILED;
@@ -65,7 +63,7 @@ bool side_deliver(side_consumer_t *c) {
 }
 
 /* Sleeps shorter than this do not pay. */
-static const uint64_t SHORT_SLEEP = 10 * AIMDB_MICROSECOND;
+static const int64_t SHORT_SLEEP = 10 * AIMDB_MICROSECOND;
 
 /* Looks for a value, and announces that it will sleep if there is none. If the
  * last sleep was short, it first gives its turn away, once: with more threads
@@ -86,16 +84,16 @@ static void look(side_consumer_t *c) {
 }
 
 static void sleep_until_woken(side_consumer_t *c) {
-    uint64_t before = c->begun;
+    int64_t before = side_watch_ns(&c->watch);
     side_report(c);
     side_sleep(c->step.event, c->step.expected, AIMDB_FOREVER);
-    c->begun = side_ticks();
-    c->short_sleep = side_elapsed(before, c->begun) < SHORT_SLEEP;
+    side_watch_start(&c->watch);
+    c->short_sleep = c->watch.ns - before < SHORT_SLEEP;
 }
 
 /* Takes values, calls, sleeps in between: the twin of core/drive.go's. */
 static void dispatch(side_consumer_t *c) {
-    c->begun = side_ticks();
+    side_watch_start(&c->watch);
     do {
         look(c);
         if (c->step.result == STEP_SLEEP) sleep_until_woken(c);

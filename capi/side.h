@@ -59,35 +59,18 @@ void side_block(sigset_t *before); /* around calls that enter Go */
 void side_restore(const sigset_t *before);
 
 /* clock.c */
-enum { SIDE_TICK_SHIFT = 24 };
-extern uint64_t side_tick_scale; /* ns in a tick << SIDE_TICK_SHIFT; 0: ticks are ns */
 void side_start_clock(void);
 int64_t side_now(void); /* CLOCK_MONOTONIC, ns */
 
-static inline uint64_t side_raw_ticks(void) {
-#if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-    return ticks;
-#else
-    return (uint64_t)side_now();
-#endif
-}
-
-static inline uint64_t side_ticks(void) {
-    return side_tick_scale ? side_raw_ticks() : (uint64_t)side_now();
-}
-
-/* ns between two readings; processors may be a few ticks apart. */
-static inline uint64_t side_elapsed(uint64_t from, uint64_t to) {
-    uint64_t ticks = to - from;
-    if ((int64_t)ticks < 0) return 0;
-    if (side_tick_scale == 0) return ticks;
-    uint64_t whole = ticks >> SIDE_TICK_SHIFT, rest = ticks & ((1u << SIDE_TICK_SHIFT) - 1);
-    return whole * side_tick_scale + (rest * side_tick_scale >> SIDE_TICK_SHIFT);
-}
+/* Times what follows on each other, in laps. */
+typedef struct side_watch {
+    int64_t ns;      /* side_now, when the counter was at anchor */
+    uint64_t anchor;
+    uint64_t lap;    /* the counter when the lap began */
+} side_watch_t;
+void side_watch_start(side_watch_t *watch);
+int64_t side_watch_lap(side_watch_t *watch);           /* ns of the lap that ends */
+int64_t side_watch_ns(const side_watch_t *watch);      /* when the lap began, as side_now */
 
 /* host.c */
 extern int *side_parent; /* 0 in a forked child */
@@ -119,8 +102,8 @@ typedef struct side_consumer {
     aimdb_message_t *messages;
     bool shared;
     bool short_sleep; /* the last one was */
-    uint64_t begun; /* ticks: of the callback that runs, or the turn */
-    uint64_t reported; /* ticks */
+    side_watch_t watch; /* laps are callbacks */
+    int64_t reported;
     uint64_t lagged, failures; /* not reported yet */
     step_t step;
 } side_consumer_t;
