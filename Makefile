@@ -72,8 +72,10 @@ test-c: lib ## the C tests, by CMake and CTest
 $(BUILD)/conformance: $(wildcard tests/conformance/*.[ch]) capi/aimdb.h $(LIB)
 	$(CC) -std=gnu11 $(CFLAGS) $(STRICT) -Icapi $(filter %.c,$^) -o $@ $(LINK)
 
-test-conformance: $(BUILD)/conformance ## the rules, over the C ABI; a part of test-c
+test-conformance: $(BUILD)/conformance ## the rules, over the C ABI, through both doors; a part of test-c
 	$(BUILD)/conformance
+	AIMDB_DOOR=cgo $(BUILD)/conformance
+	AIMDB_TEST_DISPATCH=shared $(BUILD)/conformance
 
 $(FAULTS:%=$(BUILD)/faults/%/libaimdb.so): $(BUILD)/faults/%/libaimdb.so: $(SOURCES)
 	tools/build-lib.sh $(@D) -tags $*
