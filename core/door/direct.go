@@ -33,6 +33,8 @@ func watchAddress() uintptr
 
 // What the stubs call: assembly can only name functions of its own package.
 
+//lint:file-ignore U1000 they are used by assembly only
+
 //go:nosplit
 func produce(s *core.Step) { s.Produce() }
 
