@@ -77,9 +77,15 @@ func (i *instruction) control(w word, pc uint64) bool {
 	case w.field(30, 25) == 0b011011:
 		i.flow, i.target = branches, at(w.signed(18, 5))
 	case w.field(31, 25) == 0b1101011:
-		i.flow = indirect
-		if w.field(24, 21) == 2 {
+		switch w.field(24, 21) {
+		case 0:
+			i.flow, i.fault = unknown, "indirect call or jump"
+		case 1:
+			i.flow, i.fault = calls, "indirect call or jump"
+		case 2:
 			i.flow = returns
+		default:
+			i.flow, i.fault = unknown, "does not decode"
 		}
 	case w.field(31, 24) == 0b11010100:
 		i.fault = "system call or trap"

@@ -96,17 +96,17 @@ func (c *closure) inspect(f *function, i *instruction) {
 	if i.fault != "" {
 		c.report(f, i, "%s", i.fault)
 	}
-	if i.flow == indirect {
-		c.report(f, i, "indirect call or jump")
-	}
 	if i.usesG && !stub || i.loadsG && !stub && f.name != c.wrapper {
 		c.report(f, i, "uses g or thread-local storage")
 	}
 }
 
-// callee is the function that is called or jumped to, if it may be; memmove is
-// not followed.
+// callee is the function that is called or jumped to, if it may be and is to be
+// followed.
 func (c *closure) callee(f *function, i *instruction) *function {
+	if i.target == 0 {
+		return nil
+	}
 	within := i.target >= f.pc && i.target < f.pc+f.size
 	if i.flow != calls && (i.flow != jumps && i.flow != branches || within) {
 		return nil
@@ -118,12 +118,27 @@ func (c *closure) callee(f *function, i *instruction) *function {
 	case to.pc != i.target:
 		c.report(f, i, "calls into the middle of %s", to.name)
 	case to.name == memmove:
+		c.leaf(to)
 	case !isHot(to.name):
 		c.report(f, i, "calls %s", to.name)
 	default:
 		return to
 	}
 	return nil
+}
+
+// leaf: memmove calls nothing and has no frame.
+func (c *closure) leaf(f *function) {
+	if _, known := c.depth[f]; known {
+		return
+	}
+	c.depth[f] = 0
+	f.paths(func(i *instruction, down int64) {
+		c.inspect(f, i)
+		if i.flow == calls || down != 0 {
+			c.report(f, i, "%s is no leaf", f.name)
+		}
+	}, func(i *instruction, what string) { c.report(f, i, "%s", what) })
 }
 
 func isHot(name string) bool {
@@ -165,7 +180,7 @@ func (f *function) paths(visit func(i *instruction, down int64), complain func(*
 					complain(i, "returns with the stack pointer moved")
 				}
 				return
-			case jumps, indirect:
+			case jumps, unknown:
 				return
 			}
 			n++

@@ -11,7 +11,7 @@ type instruction struct {
 	line int
 
 	flow   flow
-	target uint64 // of a direct jump, branch or call
+	target uint64 // of a jump, branch or call; 0: not known
 
 	load, store *memory // what it reads and writes
 	acquire     bool    // the load is acquiring
@@ -43,7 +43,7 @@ const (
 	branches
 	calls
 	returns
-	indirect // a jump or call to an address in a register or memory
+	unknown // to an address in a register or memory
 )
 
 // A memory operand: base register and offset; base is "" if it is something else.

@@ -309,7 +309,7 @@ func (p *passage) through(f *function, state string) map[string]bool {
 			if to, within := index[i.target]; within && (i.flow == jumps || i.flow == branches) {
 				walk(at{to, next})
 			}
-			if i.flow == jumps || i.flow == indirect {
+			if i.flow == jumps || i.flow == unknown {
 				return
 			}
 			here = at{here.n + 1, next}

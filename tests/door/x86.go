@@ -55,7 +55,10 @@ func (i *instruction) follow(d x86asm.Inst, pc uint64) {
 		i.flow = branches
 	}
 	if !direct {
-		i.flow = indirect
+		if i.flow == jumps {
+			i.flow = unknown
+		}
+		i.fault = "indirect call or jump"
 		return
 	}
 	i.target = pc + uint64(d.Len) + uint64(int64(relative))
@@ -121,16 +124,13 @@ func (i *instruction) stack(d x86asm.Inst) {
 	}
 }
 
-// registers finds use of g, of thread-local storage, and of the x87 unit.
+// registers finds use of g and of thread-local storage.
 func (i *instruction) registers(d x86asm.Inst) {
 	g := false
 	for _, a := range d.Args {
 		switch a := a.(type) {
 		case x86asm.Reg:
 			g = g || x86Whole(a) == x86G
-			if a >= x86asm.F0 && a <= x86asm.M7 {
-				i.fault = "uses the x87 or MMX unit"
-			}
 		case x86asm.Mem:
 			g = g || a.Base == x86G || a.Index == x86G || a.Segment == x86asm.FS || a.Segment == x86asm.GS
 		}
