@@ -139,6 +139,47 @@ func (c *closure) leaf(f *function) {
 			c.report(f, i, "%s is no leaf", f.name)
 		}
 	}, func(i *instruction, what string) { c.report(f, i, "%s", what) })
+	if i := f.unfenced(); i != nil {
+		c.report(f, i, "returns after a non-temporal store without SFENCE: tail would overtake it")
+	}
+}
+
+// unfenced is a return that a non-temporal store reaches without a fence, or nil.
+// Such stores are not ordered before the plain store that publishes them.
+func (f *function) unfenced() (found *instruction) {
+	type at struct {
+		n       int
+		pending bool
+	}
+	index := map[uint64]int{}
+	for n := range f.body {
+		index[f.body[n].pc] = n
+	}
+	seen := map[at]bool{}
+	var walk func(at)
+	walk = func(here at) {
+		for here.n < len(f.body) && !seen[here] {
+			seen[here] = true
+			i := &f.body[here.n]
+			switch {
+			case i.store != nil && strings.Contains(i.text, "MOVNT"):
+				here.pending = true
+			case strings.HasPrefix(i.text, "SFENCE"), strings.HasPrefix(i.text, "MFENCE"):
+				here.pending = false
+			case i.flow == returns && here.pending:
+				found = i
+			}
+			if to, within := index[i.target]; within && (i.flow == jumps || i.flow == branches) {
+				walk(at{to, here.pending})
+			}
+			if i.flow == jumps || i.flow == returns || i.flow == unknown {
+				return
+			}
+			here.n++
+		}
+	}
+	walk(at{})
+	return found
 }
 
 func isHot(name string) bool {

@@ -225,3 +225,15 @@ func TestGuard_FindsPlantedFaults(t *testing.T) {
 		}
 	}
 }
+
+// The runtime can't be edited in a moment, so this looks at a made-up memmove.
+func TestGuard_FindsAnUnfencedNonTemporalStore(t *testing.T) {
+	stream := instruction{pc: 1, text: "VMOVNTDQ Y0, 0(DI)", store: &memory{base: "RDI"}}
+	fence := instruction{pc: 3, text: "SFENCE"}
+	loop := instruction{pc: 2, text: "JA", flow: branches, target: 1}
+	around := instruction{pc: 2, text: "JA", flow: branches, target: 4}
+	end := instruction{pc: 4, text: "RET", flow: returns}
+	require.Nil(t, (&function{body: []instruction{stream, loop, fence, end}}).unfenced())
+	require.NotNil(t, (&function{body: []instruction{stream, loop, end}}).unfenced())
+	require.NotNil(t, (&function{body: []instruction{stream, around, fence, end}}).unfenced())
+}
