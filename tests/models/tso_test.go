@@ -8,10 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Locations: a and b the words of a slot, t the tail, k the lock, e the event. h
-// is armed. They are letters up to h: t is c, k is d here.
+// Locations: the words of a slot, the tail, the lock, the event, armed.
 const (
-	wordA, wordB, tailWord, lockWord, eventWord, armedWord = 'a', 'b', 'c', 'd', 'e', 'h'
+	wordA, wordB, tailWord, lockWord, eventWord, armedWord = 'a', 'b', 'c', 'd', 'e', 'f'
 )
 
 type seenAll = [tsoThreads][tsoLength]int8
