@@ -29,7 +29,7 @@ void side_restore(const sigset_t *before) {
     if (!side_self.blocked) pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-side_step_fn side_direct[STEPS];
+_Atomic(side_step_fn) side_direct[STEPS];
 
 void side_open_door(int32_t op, uintptr_t address) { side_direct[op] = (side_step_fn)address; }
 

@@ -6,6 +6,7 @@
 #define AIMDB_SIDE_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "aimdb.h"
@@ -52,7 +53,8 @@ extern bool side_inherit; /* locks inherit priority */
 
 /* door.c */
 typedef void (*side_step_fn)(step_t *);
-extern side_step_fn side_direct[STEPS]; /* the direct door's; NULL: through cgo */
+/* The direct door's; NULL: through cgo. Written once, while the library starts. */
+extern _Atomic(side_step_fn) side_direct[STEPS];
 void side_settle(step_t *s, step_op_t op);
 void side_open_door(int32_t op, uintptr_t address);
 void side_block(sigset_t *before); /* around calls that enter Go */
@@ -158,8 +160,9 @@ static inline void side_drive(step_t *s, step_op_t op) {
     if (side_self.tid == 0) side_ask_tid();
     s->owner = side_self.tid;
     s->held = 0;
-    if (side_direct[op]) {
-        side_direct[op](s);
+    side_step_fn direct = atomic_load_explicit(&side_direct[op], memory_order_relaxed);
+    if (direct) {
+        direct(s);
         if (s->todo == 0 && s->result != STEP_BUSY) return;
     }
     side_settle(s, op);

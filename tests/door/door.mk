@@ -11,8 +11,9 @@ test-door: ## what the direct door runs, in machine code, and models of the orde
 	@tools/need.sh go=golang gcc=gcc aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu
 	go test ./tests/door ./tests/models
 
-test-conformance: $(BUILD)/conformance ## the rules, over the C ABI, through both doors
+test-conformance: $(BUILD)/conformance ## the rules, over the C ABI, through both doors; a part of test-c
 	for door in direct cgo; do AIMDB_DOOR=$$door $(BUILD)/conformance || exit 1; done
+	AIMDB_TEST_DISPATCH=shared $(BUILD)/conformance
 
 $(ARM64)/libaimdb.so: $(SOURCES)
 	@tools/need.sh go=golang aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu
@@ -27,15 +28,15 @@ $(ARM64)/door: tests/c/door.c tests/c/test.h capi/aimdb.h $(ARM64)/libaimdb.so
 	    -L$(ARM64) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
 
 # qemu orders memory as the machine below it does, so this shows nothing of arm64's
-# orderings: tests/models does. It accepts MADV_WIPEONFORK and does not do it, so
-# the part of test door that forks is left out. What hangs is told from what is slow
-# after five minutes.
+# orderings: tests/models does. What hangs is told from what is slow after five
+# minutes.
 test-arm64: $(ARM64)/conformance $(ARM64)/door ## the rules on arm64, emulated, through both doors
 	@tools/need.sh qemu-aarch64=qemu-user
 	for door in direct cgo; do \
 	    export AIMDB_DOOR=$$door AIMDB_TEST_WATCHDOG=300; \
 	    $(QEMU) $(ARM64)/conformance || exit 1; \
 	    GOGC=1 $(QEMU) $(ARM64)/door storm || exit 1; \
+	    $(QEMU) $(ARM64)/door fork || exit 1; \
 	    $(QEMU) $(ARM64)/door bad_pointer; test $$? = 42 || exit 1; \
 	done
 	AIMDB_DOOR=direct $(QEMU) $(ARM64)/door say_door; test $$? = 1

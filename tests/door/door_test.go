@@ -44,7 +44,9 @@ func guard(t *testing.T, path, goarch string) (depth int64, found []finding) {
 		depth = max(depth, d)
 		copied, misplaced := m.stamps(stub, s)
 		step := strings.TrimSuffix(strings.TrimPrefix(stub.name, module+"core/door."), "Stub")
-		require.Equal(t, slices.Contains(copying, step), copied > 0, "%s copies", step)
+		if slices.Contains(copying, step) {
+			require.NotZero(t, copied, "%s copies", step)
+		}
 		found = append(append(found, wrong...), misplaced...)
 		t.Logf("%s: %d bytes of stack", strings.TrimPrefix(stub.name, module), d)
 	}

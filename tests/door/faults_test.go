@@ -178,16 +178,18 @@ func plant(s *Step) {
 	{name: "tail is stored by the way", says: "a control word is stored from elsewhere", edits: []edit{
 		{"core/buffers/ring.go", "\tslot := b.slot\n\tb.slot++\n", "\tslot := b.slot\n\tb.slot++\n\tb.tail++\n"}}},
 	{name: "tail is stored after the lock is free", says: "tail not stored before the lock is released", edits: []edit{
-		{"core/buffers/buffer.go", "\tif !faultNoFence {\n\t\tpublish64(&b.tail, b.tail+1)\n\t}\n}\n",
-			"}\n\n//go:nosplit\nfunc (b *Buffer) Late() { publish64(&b.tail, b.tail+1) }\n"},
-		{"core/step_produce.go", "\ts.unlock(&r.buffer.Lock)\n\ts.publish(r)\n",
-			"\ts.unlock(&r.buffer.Lock)\n\tr.buffer.Late()\n\ts.publish(r)\n"},
+		{"core/buffers/buffer.go", "\tif !faultNoFence {\n\t\tpublish64(&b.tail, b.tail+1)\n\t}\n", ""},
+		{"core/buffers/buffer.go", "// claim is the slot of",
+			"//go:nosplit\nfunc (b *Buffer) Late() { publish64(&b.tail, b.tail+1) }\n\n// claim is the slot of"},
+		{"core/step_produce.go", "\ts.unlock(&r.buffer.Lock)\n\tif r.watched() {\n",
+			"\ts.unlock(&r.buffer.Lock)\n\tr.buffer.Late()\n\tif r.watched() {\n"},
 	}},
 	{name: "tail is stored plainly", only: "arm64", says: "does not release", edits: []edit{
 		{"core/buffers/order.go", "atomic.StoreUint64(word, value)", "*word = value"}}},
 	{name: "full is stored first", says: "full is stored before tail", edits: []edit{
-		{"core/buffers/mailbox.go", "\tb.write(b.at(0), src, size)\n\tpublish32(&b.full, 1)\n",
-			"\tpublish32(&b.full, 1)\n\tb.write(b.at(0), src, size)\n"}}},
+		{"core/buffers/buffer.go", "\tif b.kind == Mailbox {\n\t\tb.fill()\n\t}\n", ""},
+		{"core/buffers/buffer.go", "\tat := b.at(b.claim())\n",
+			"\tat := b.at(b.claim())\n\tif b.kind == Mailbox {\n\t\tb.fill()\n\t}\n"}}},
 
 	{name: "a ring's reader looks only once", says: "tail not looked at afterwards", edits: []edit{
 		{"core/buffers/ring.go", "if atomic.LoadUint64(&b.tail)-c.position >= b.slots {", "if behind >= b.slots {"}}},
