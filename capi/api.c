@@ -41,7 +41,7 @@ const char *aimdb_version(void) { return AIMDB_VERSION; }
 
 uint32_t aimdb_abi_version(void) { return AIMDB_ABI_VERSION; }
 
-const char *aimdb_last_error(void) { return side_self.text; }
+const char *aimdb_last_error(void) { return side_text; }
 
 const char *aimdb_strerror(aimdb_status_t status) {
     switch (status) {
@@ -84,7 +84,7 @@ aimdb_status_t aimdb_create(const aimdb_config_t *config, aimdb_t **db) {
     if ((int)c.log_level < AIMDB_LOG_ERROR || (int)c.log_level > AIMDB_LOG_OFF)
         return side_fail(AIMDB_ERR_ARGUMENT, "config.log_level: %d is no level", (int)c.log_level);
     uint64_t handle = 0;
-    IN_GO(goCreate(c.log, (int32_t)c.log_level, c.user, c.free, &handle, side_self.text));
+    IN_GO(goCreate(c.log, (int32_t)c.log_level, c.user, c.free, &handle, side_text));
     if (status == AIMDB_OK) *db = (aimdb_t *)(uintptr_t)handle;
     return status;
 }
@@ -92,7 +92,7 @@ aimdb_status_t aimdb_create(const aimdb_config_t *config, aimdb_t **db) {
 aimdb_status_t aimdb_start(aimdb_t *db) {
     GUARD();
     aimdb_status_t status;
-    IN_GO(goStart(HANDLE(db), side_self.text));
+    IN_GO(goStart(HANDLE(db), side_text));
     return status;
 }
 
@@ -100,14 +100,14 @@ aimdb_status_t aimdb_close(aimdb_t *db, int64_t timeout_ns) {
     GUARD();
     aimdb_status_t status = side_no_timeout(timeout_ns);
     if (status != AIMDB_OK) return status;
-    IN_GO(goClose(HANDLE(db), timeout_ns, inside(), side_self.text));
+    IN_GO(goClose(HANDLE(db), timeout_ns, inside(), side_text));
     return status;
 }
 
 aimdb_status_t aimdb_destroy(aimdb_t *db) {
     GUARD();
     aimdb_status_t status;
-    IN_GO(goDestroy(HANDLE(db), side_self.text));
+    IN_GO(goDestroy(HANDLE(db), side_text));
     return status;
 }
 
@@ -124,7 +124,7 @@ aimdb_status_t aimdb_register(aimdb_t *db, const char *key, const aimdb_record_c
     size_t type_length = c.type_name ? strnlen(c.type_name, AIMDB_TYPE_NAME_MAX + 1) : 0;
     IN_GO(goRegister(HANDLE(db), (char *)key, strnlen(key, AIMDB_KEY_MAX + 1), (uint32_t)c.buffer,
                      c.capacity, c.payload_max, exact, (char *)c.type_name, type_length, &handle,
-                     side_self.text));
+                     side_text));
     if (status == AIMDB_OK) *record = (aimdb_record_t *)(uintptr_t)handle;
     return status;
 }
@@ -139,7 +139,7 @@ aimdb_status_t aimdb_open(aimdb_t *db, const char *key, const char *type_name, s
     uint64_t exact = exact_size == AIMDB_ANY_SIZE ? UINT64_MAX : exact_size;
     IN_GO(goOpen(HANDLE(db), (char *)key, strnlen(key, AIMDB_KEY_MAX + 1), (char *)type_name,
                  type_name ? strnlen(type_name, AIMDB_TYPE_NAME_MAX + 1) : 0, exact, &handle,
-                 side_self.text));
+                 side_text));
     if (status == AIMDB_OK) *record = (aimdb_record_t *)(uintptr_t)handle;
     return status;
 }
@@ -150,7 +150,7 @@ aimdb_status_t aimdb_record_info(aimdb_record_t *record, aimdb_record_info_t *in
     aimdb_status_t status = side_check(info, sizeof *info, "info");
     if (status != AIMDB_OK) return status;
     aimdb_record_info_t known = {0};
-    IN_GO(goRecordInfo(HANDLE(record), &known, side_self.text));
+    IN_GO(goRecordInfo(HANDLE(record), &known, side_text));
     if (status == AIMDB_OK) side_write(info, &known, sizeof known);
     return status;
 }
@@ -162,7 +162,7 @@ aimdb_status_t aimdb_set_producer(aimdb_record_t *record, const aimdb_producer_c
     aimdb_status_t status = side_read(&c, sizeof c, config, "config");
     if (status != AIMDB_OK) return status;
     if (!c.fn) return side_fail(AIMDB_ERR_ARGUMENT, "config.fn: is NULL");
-    IN_GO(goSetProducer(HANDLE(record), HANDLE(c.fn), HANDLE(c.user), c.user, c.free, side_self.text));
+    IN_GO(goSetProducer(HANDLE(record), HANDLE(c.fn), HANDLE(c.user), c.user, c.free, side_text));
     return status;
 }
 
@@ -181,7 +181,7 @@ aimdb_status_t aimdb_subscribe(aimdb_record_t *record, const aimdb_consumer_conf
     side_consumer_t given = {.fn = c.fn, .on_lag = c.on_lag, .user = c.user, .free = c.free,
                              .stack_size = c.stack_size};
     uint64_t handle = 0;
-    IN_GO(goSubscribe(HANDLE(record), &given, &handle, side_self.text));
+    IN_GO(goSubscribe(HANDLE(record), &given, &handle, side_text));
     if (status == AIMDB_OK && consumer) *consumer = (aimdb_consumer_t *)(uintptr_t)handle;
     return status;
 }
@@ -196,7 +196,7 @@ aimdb_status_t aimdb_unsubscribe(aimdb_consumer_t *consumer, aimdb_consumer_stat
     aimdb_status_t status = account(last, "last");
     if (status != AIMDB_OK) return status;
     aimdb_consumer_stats_t known;
-    IN_GO(goUnsubscribe(HANDLE(consumer), inside(), &known, side_self.text));
+    IN_GO(goUnsubscribe(HANDLE(consumer), inside(), &known, side_text));
     if (status >= 0 && last) side_write(last, &known, sizeof known);
     return status;
 }
@@ -206,7 +206,7 @@ aimdb_status_t aimdb_reader_open(aimdb_record_t *record, aimdb_reader_t **reader
     NOT_NULL(reader);
     aimdb_status_t status;
     uint64_t handle = 0;
-    IN_GO(goReaderOpen(HANDLE(record), &handle, side_self.text));
+    IN_GO(goReaderOpen(HANDLE(record), &handle, side_text));
     if (status == AIMDB_OK) *reader = (aimdb_reader_t *)(uintptr_t)handle;
     return status;
 }
@@ -216,7 +216,7 @@ aimdb_status_t aimdb_reader_close(aimdb_reader_t *reader, aimdb_consumer_stats_t
     aimdb_status_t status = account(last, "last");
     if (status != AIMDB_OK) return status;
     aimdb_consumer_stats_t known;
-    IN_GO(goReaderClose(HANDLE(reader), &known, side_self.text));
+    IN_GO(goReaderClose(HANDLE(reader), &known, side_text));
     if (status == AIMDB_OK && last) side_write(last, &known, sizeof known);
     return status;
 }
@@ -226,7 +226,7 @@ aimdb_status_t aimdb_reader_fd(aimdb_reader_t *reader, int *fd) {
     NOT_NULL(fd);
     aimdb_status_t status;
     int32_t opened = -1;
-    IN_GO(goReaderFd(HANDLE(reader), &opened, side_self.text));
+    IN_GO(goReaderFd(HANDLE(reader), &opened, side_text));
     if (status == AIMDB_OK) *fd = opened;
     return status;
 }
@@ -237,7 +237,7 @@ aimdb_status_t aimdb_database_stats(aimdb_t *db, aimdb_database_stats_t *stats) 
     aimdb_status_t status = side_check(stats, sizeof *stats, "stats");
     if (status != AIMDB_OK) return status;
     aimdb_database_stats_t known = AIMDB_DATABASE_STATS_INIT;
-    IN_GO(goDatabaseStats(HANDLE(db), &known, side_self.text));
+    IN_GO(goDatabaseStats(HANDLE(db), &known, side_text));
     if (status == AIMDB_OK) side_write(stats, &known, sizeof known);
     return status;
 }
@@ -248,7 +248,7 @@ aimdb_status_t aimdb_record_stats(aimdb_record_t *record, aimdb_record_stats_t *
     aimdb_status_t status = side_check(stats, sizeof *stats, "stats");
     if (status != AIMDB_OK) return status;
     aimdb_record_stats_t known;
-    IN_GO(goRecordStats(HANDLE(record), &known, side_self.text));
+    IN_GO(goRecordStats(HANDLE(record), &known, side_text));
     if (status == AIMDB_OK) side_write(stats, &known, sizeof known);
     return status;
 }
@@ -259,7 +259,7 @@ aimdb_status_t aimdb_consumer_stats(aimdb_consumer_t *consumer, aimdb_consumer_s
     aimdb_status_t status = account(stats, "stats");
     if (status != AIMDB_OK) return status;
     aimdb_consumer_stats_t known;
-    IN_GO(goConsumerStats(HANDLE(consumer), &known, side_self.text));
+    IN_GO(goConsumerStats(HANDLE(consumer), &known, side_text));
     if (status == AIMDB_OK) side_write(stats, &known, sizeof known);
     return status;
 }
@@ -270,7 +270,7 @@ aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consumer_stats_t
     aimdb_status_t status = account(stats, "stats");
     if (status != AIMDB_OK) return status;
     aimdb_consumer_stats_t known;
-    IN_GO(goReaderStats(HANDLE(reader), &known, side_self.text));
+    IN_GO(goReaderStats(HANDLE(reader), &known, side_text));
     if (status == AIMDB_OK) side_write(stats, &known, sizeof known);
     return status;
 }

@@ -11,17 +11,20 @@ package main
 import "C"
 
 import (
+	"os"
 	"runtime/cgo"
 	"time"
 	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core"
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
+	"github.com/aimdb-dev/aimdb-go/core/door"
 	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
 func main() {}
 
-// Step and step_t are one struct; so are Message and aimdb_message_t.
+// Step and step_t are one struct; so are buffers.Message and aimdb_message_t.
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(core.Step{})-C.sizeof_step_t]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Handle)-unsafe.Offsetof(C.step_t{}.handle)]
@@ -29,9 +32,13 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Notify)-unsafe.Offsetof(C.step_t{}.notify)]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Owner)-unsafe.Offsetof(C.step_t{}.owner)]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Result)-unsafe.Offsetof(C.step_t{}.result)]
-	_ = [1]struct{}{}[unsafe.Sizeof(core.Message{})-C.sizeof_aimdb_message_t]
-	_ = [1]struct{}{}[unsafe.Offsetof(core.Message{}.Sequence)-unsafe.Offsetof(C.aimdb_message_t{}.sequence)]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Todo)-unsafe.Offsetof(C.step_t{}.todo)]
+	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Destination{}.Lost)-unsafe.Offsetof(C.step_t{}.lost)]
+	_ = [1]struct{}{}[unsafe.Sizeof(buffers.Message{})-C.sizeof_aimdb_message_t]
+	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Message{}.Sequence)-unsafe.Offsetof(C.aimdb_message_t{}.sequence)]
 	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]
+	_ = [1]struct{}{}[core.TellNotify-C.TODO_NOTIFY]
+	_ = [1]struct{}{}[core.Ops-C.STEPS]
 )
 
 func init() {
@@ -41,6 +48,26 @@ func init() {
 	// The first timer opens the runtime's poller, which ends the process if it
 	// gets no descriptor: better now than later.
 	time.AfterFunc(time.Hour, func() {}).Stop()
+	chooseDoor()
+}
+
+// directDoor: the steps are entered by the direct door.
+var directDoor bool
+
+// chooseDoor takes the direct door where there is one, unless AIMDB_DOOR is cgo.
+func chooseDoor() {
+	entries := door.Find()
+	switch choice := os.Getenv("AIMDB_DOOR"); choice {
+	case "cgo":
+		return
+	case "", "direct":
+	default:
+		os.Stderr.WriteString("aimdb: warning: AIMDB_DOOR is neither cgo nor direct but " + choice + "\n")
+	}
+	for op, address := range entries {
+		C.side_open_door(C.int32_t(op), C.uintptr_t(address))
+	}
+	directDoor = entries.Direct()
 }
 
 // answer turns what core says into a status, and its text into text, which has
@@ -228,7 +255,8 @@ func goSubscribe(handle C.uint64_t, given *C.side_consumer_t, out *C.uint64_t, t
 // cgo.Handle until goEnded.
 func dispatch(given *C.side_consumer_t, r *core.Record, c *core.Consumer) error {
 	given.handle, given.record = C.uint64_t(c.Handle()), C.uint64_t(r.Handle())
-	given.database, given.payload_max = C.uint32_t(r.DatabaseIndex()), C.uint64_t(r.Config().PayloadMax)
+	values, room := r.Config().Batch()
+	given.database, given.values, given.room = C.uint32_t(r.DatabaseIndex()), C.uint64_t(values), C.uint64_t(room)
 	name := "aimdb:" + r.Key()
 	copyString(given.name[:], name[:min(len(name), len(given.name)-1)])
 	carried := cgo.NewHandle(c)
@@ -331,6 +359,9 @@ func goDatabaseStats(handle C.uint64_t, out *C.aimdb_database_stats_t, text *C.c
 	out.records, out.consumers = C.uint64_t(s.Records), C.uint64_t(s.Consumers)
 	out.readers, out.memory = C.uint64_t(s.Readers), C.uint64_t(s.Memory)
 	out.door = C.AIMDB_DOOR_CGO
+	if directDoor {
+		out.door = C.AIMDB_DOOR_DIRECT
+	}
 	return C.AIMDB_OK
 }
 

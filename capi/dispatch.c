@@ -19,10 +19,10 @@ static void report(side_consumer_t *c, uint64_t lagged, uint64_t failures) {
 }
 
 static void tell_lag(side_consumer_t *c, step_t *s) {
-    report(c, s->count, 0);
+    report(c, s->lost, 0);
     if (c->on_lag) {
         aimdb_emitter_t *emitter = side_enter(c->database);
-        c->on_lag(emitter, (aimdb_record_t *)(uintptr_t)c->record, s->count, c->user);
+        c->on_lag(emitter, (aimdb_record_t *)(uintptr_t)c->record, s->lost, c->user);
         side_leave();
     }
     s->flags |= STEP_RESUMED;
@@ -30,9 +30,7 @@ static void tell_lag(side_consumer_t *c, step_t *s) {
 
 static void deliver(side_consumer_t *c, step_t *s, int64_t *begun) {
     SYNC_ACQUIRE(c->record);
-    aimdb_message_t message = {sizeof message, s->data, (size_t)s->max,
-                               (aimdb_record_t *)(uintptr_t)c->record, s->sequence, 0};
-    int failed = c->fn(side_enter(c->database), &message, c->user);
+    int failed = c->fn(side_enter(c->database), &c->messages[s->index], c->user);
     side_leave();
     int64_t now = side_now();
     s->elapsed = (uint64_t)(now - *begun);
@@ -47,7 +45,8 @@ static void deliver(side_consumer_t *c, step_t *s, int64_t *begun) {
 /* Takes values, calls, sleeps in between: the twin of core/drive.go's. The end
  * of one callback is the beginning of the next, but for sleeps. */
 static void dispatch(side_consumer_t *c) {
-    step_t s = {.data = c->buffer, .handle = c->handle, .size = c->payload_max};
+    step_t s = {.data = c->buffer, .size = c->room, .messages = c->messages, .max = c->values,
+                .distance = sizeof *c->messages, .handle = c->handle};
     int64_t begun = side_now();
     for (;;) {
         s.flags |= STEP_WAIT;
@@ -71,6 +70,7 @@ static void dispatch(side_consumer_t *c) {
 }
 
 static void discard(side_consumer_t *c) {
+    free(c->messages);
     free(c->buffer);
     free(c);
 }
@@ -122,8 +122,9 @@ int32_t side_dispatch(side_consumer_t *given) {
     side_consumer_t *c = malloc(sizeof *c);
     if (c) {
         *c = *given;
-        c->buffer = c->payload_max >= SIZE_MAX ? NULL : malloc((size_t)c->payload_max + 1);
-        if (c->buffer && side_frames()) {
+        c->buffer = c->room >= SIZE_MAX ? NULL : malloc((size_t)c->room + 1);
+        c->messages = calloc((size_t)c->values, sizeof *c->messages);
+        if (c->buffer && c->messages && side_frames()) {
             if (start_thread(c)) return AIMDB_OK;
             status = AIMDB_ERR_NO_THREADS;
         }

@@ -36,25 +36,44 @@ void side_restore(const sigset_t *before) {
     if (!side_self.blocked) pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-/* Runs a step to its end, as core/drive.go does for goroutines: waits for
- * locks, releases those that others sleep for, wakes. */
-void side_drive(step_t *s, int op) {
-    s->owner = side_tid();
+side_step_fn side_direct[STEPS];
+
+void side_open_door(int32_t op, uintptr_t address) { side_direct[op] = (side_step_fn)address; }
+
+static void through_cgo(step_t *s, step_op_t op) {
     sigset_t before;
-    do {
-        side_block(&before);
-        goStep(op, s);
-        side_restore(&before);
-        uint64_t release[] = {s->held, s->contended[0], s->contended[1]};
+    side_block(&before);
+    goStep((int32_t)op, s);
+    side_restore(&before);
+}
+
+/* Does what a step has left to its driver: releases locks that others sleep
+ * for, wakes, waits for a lock. */
+static void follow(step_t *s) {
+    if (s->todo & TODO_GIVE_BACK) {
+        side_lock_release(s->held);
         s->held = 0;
-        for (int i = 0; i < 3; i++)
-            if (release[i]) side_lock_release(release[i]);
-        if (s->wake) side_wake(s->wake, s->wake_most);
-        if (s->drained) side_wake(s->drained, UINT32_MAX);
-        if (s->result == STEP_BUSY && s->busy && side_lock_wait(s->busy, s->owner))
-            s->held = s->busy;
-    } while (s->result == STEP_BUSY);
-    if (s->notify) {
+    }
+    if (s->todo & TODO_RELEASE_ONE) side_lock_release(s->contended[0]);
+    if (s->todo & TODO_RELEASE_BOTH) side_lock_release(s->contended[1]);
+    if (s->todo & TODO_WAKE) side_wake(s->wake, s->wake_most);
+    if (s->todo & TODO_WAKE_DRAINED) side_wake(s->drained, UINT32_MAX);
+    if (s->todo & TODO_WAIT_LOCK && side_lock_wait(s->busy, s->owner)) s->held = s->busy;
+}
+
+/* Settles a step that the direct door has run, or runs it through cgo, and
+ * again until it is not busy. */
+void side_settle(step_t *s, step_op_t op) {
+    side_step_fn direct = side_direct[op];
+    if (!direct) through_cgo(s, op);
+    for (follow(s); s->result == STEP_BUSY; follow(s)) {
+        if (direct)
+            direct(s);
+        else
+            through_cgo(s, op);
+    }
+    if (s->todo & TODO_NOTIFY) {
+        sigset_t before;
         side_block(&before);
         goNotify(s->notify);
         side_restore(&before);

@@ -63,19 +63,17 @@ void side_restore_limits(void) { setrlimit(RLIMIT_NOFILE, &host_files); }
 /* Fork guard: a page that the kernel wipes in the child; where it can't, an
  * atfork handler says the same. */
 static int fork_unguarded = 1;
-static int *parent = &fork_unguarded;
+int *side_parent = &fork_unguarded;
 
-static void child(void) { *parent = 0; }
+static void child(void) { *side_parent = 0; }
 
 __attribute__((constructor(102))) static void guard_fork(void) {
     long size = sysconf(_SC_PAGESIZE);
     int *page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page != MAP_FAILED && madvise(page, (size_t)size, MADV_WIPEONFORK) == 0) {
         *page = 1;
-        parent = page;
+        side_parent = page;
         return;
     }
     pthread_atfork(NULL, NULL, child);
 }
-
-bool side_forked(void) { return *parent == 0; }

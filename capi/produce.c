@@ -67,10 +67,15 @@ static aimdb_status_t produce(aimdb_record_t *record, const void *data, size_t s
                               uint32_t database) {
     if (!data && size)
         return side_fail(AIMDB_ERR_ARGUMENT, "data: is NULL and size is not 0");
-    step_t s = {.data = data, .handle = HANDLE(record), .size = size, .depth = depth,
-                .database = database};
+    step_t s; /* what a step only writes is left as it is */
+    s.data = data;
+    s.size = size;
+    s.handle = HANDLE(record);
+    s.depth = depth;
+    s.database = database;
     SYNC_RELEASE(s.handle);
     side_drive(&s, STEP_PRODUCE);
+    if (s.result == AIMDB_OK) return AIMDB_OK;
     if (s.result == STEP_CALL) {
         judge(&s, data, size);
         SYNC_RELEASE(s.handle);

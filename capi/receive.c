@@ -44,12 +44,9 @@ static aimdb_status_t receive(aimdb_reader_t *reader, void *buffer, size_t capac
     step_t s = {.data = buffer, .messages = messages, .handle = HANDLE(reader), .size = capacity,
                 .max = max};
     wait(&s, timeout_ns);
-    for (size_t i = 0; i < s.count; i++) {
-        aimdb_message_t *m = (aimdb_message_t *)(void *)((char *)messages + i * distance);
-        m->struct_size = distance;
-        memset(m + 1, 0, distance - sizeof *m);
-        SYNC_ACQUIRE(HANDLE(m->record));
-    }
+    if (s.count) SYNC_ACQUIRE(s.record);
+    for (size_t i = 0; i < s.count && distance > sizeof *messages; i++)
+        memset((char *)messages + i * distance + sizeof *messages, 0, distance - sizeof *messages);
     *count = (size_t)s.count;
     return answer(&s, capacity, messages->size, nothing);
 }

@@ -16,18 +16,21 @@
 /* thread.c: what the library knows of a thread. */
 struct frames;
 typedef struct side_thread {
-    uint32_t tid;    /* as the kernel's lock owner */
+    uint32_t tid;    /* as the kernel's lock owner; 0: not asked yet */
     uint32_t depth;  /* callbacks the thread is in */
-    bool blocked;    /* a thread of the library: asynchronous signals are blocked */
-    bool attached;   /* it has been in Go before */
     struct frames *frames;
     uint32_t frames_index;
-    char text[TEXT_MAX];
+    bool blocked;    /* a thread of the library: asynchronous signals are blocked */
+    bool attached;   /* it has been in Go before */
 } side_thread_t;
 
-extern _Thread_local side_thread_t side_self;
+/* Looked at in every call: of the initial-exec model, which costs no function
+ * call. These few bytes come out of what the C library keeps for libraries that
+ * are loaded late, as the Go runtime's own word does. */
+extern _Thread_local side_thread_t side_self __attribute__((tls_model("initial-exec")));
+extern _Thread_local char side_text[TEXT_MAX]; /* of the last error */
 
-uint32_t side_tid(void);
+void side_ask_tid(void);
 aimdb_status_t side_fail(aimdb_status_t status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -48,13 +51,17 @@ void side_lock_release(uint64_t lock);
 extern bool side_inherit; /* locks inherit priority */
 
 /* door.c */
-void side_drive(step_t *s, int op);
+typedef void (*side_step_fn)(step_t *);
+extern side_step_fn side_direct[STEPS]; /* the direct door's; NULL: through cgo */
+void side_settle(step_t *s, step_op_t op);
+void side_open_door(int32_t op, uintptr_t address);
 void side_block(sigset_t *before); /* around calls that enter Go */
 void side_restore(const sigset_t *before);
 int64_t side_now(void);
 
 /* host.c */
-bool side_forked(void);
+extern int *side_parent; /* 0 in a forked child */
+static inline bool side_forked(void) { return *side_parent == 0; }
 void side_chain_sigurg(void);
 void side_restore_limits(void);
 void side_async_signals(sigset_t *set);
@@ -70,9 +77,11 @@ typedef struct side_consumer {
     uint64_t record;
     uint64_t go; /* a runtime/cgo.Handle of the consumer in Go */
     uint32_t database;
-    uint64_t payload_max;
+    uint64_t values; /* a batch: at most so many */
+    uint64_t room;   /* in so many bytes */
     char name[16];
     void *buffer;
+    aimdb_message_t *messages;
 } side_consumer_t;
 
 int32_t side_dispatch(side_consumer_t *consumer); /* starts the thread; a status */
@@ -104,6 +113,19 @@ extern char side_sync[1024];
 #define SYNC_LIFECYCLE 1023u
 
 #define HANDLE(pointer) ((uint64_t)(uintptr_t)(pointer))
+
+/* Runs a step to its end, as core/drive.go does for goroutines. Mostly it is
+ * done after the step itself. */
+static inline void side_drive(step_t *s, step_op_t op) {
+    if (side_self.tid == 0) side_ask_tid();
+    s->owner = side_self.tid;
+    s->held = 0;
+    if (side_direct[op]) {
+        side_direct[op](s);
+        if (s->todo == 0 && s->result != STEP_BUSY) return;
+    }
+    side_settle(s, op);
+}
 
 /* First in every function that returns a status. */
 #define GUARD()                                                                                    \

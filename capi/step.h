@@ -5,15 +5,21 @@
 #ifndef AIMDB_STEP_H
 #define AIMDB_STEP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct step {
     const void *data;
     void *messages;
-    uint64_t handle;
+    size_t distance;
+    uintptr_t record;
     uint64_t size;
     uint64_t max;
     uint64_t count;
+    uint64_t needed;
+    uint64_t lost;
+    uint64_t handle;
+    uint64_t index;
     uint64_t sequence;
     uint64_t function;
     uint64_t user;
@@ -32,23 +38,35 @@ typedef struct step {
     uint32_t flags;
     uint32_t database;
     int32_t result;
-    uint32_t spare;
+    uint32_t todo;
 } step_t;
 
-enum { STEP_PRODUCE, STEP_COMMIT, STEP_NEXT, STEP_RECEIVE, STEP_PEEK };
+typedef enum { STEP_PRODUCE, STEP_COMMIT, STEP_NEXT, STEP_RECEIVE, STEP_PEEK, STEPS } step_op_t;
 
 /* Results that only drivers see; the others are an aimdb_status_t. */
 enum { STEP_CALL = 100, STEP_BUSY = 101, STEP_SLEEP = 102, STEP_FOREIGN = 103, STEP_EARLY = 104 };
 
+/* flags */
 enum {
     STEP_WAIT = 1,
-    STEP_PARKED = 2,
+    STEP_SLEPT = 2,
     STEP_ENDED = 4,
     STEP_RESUMED = 8,
     STEP_FAILED = 16,
     STEP_REPLACE = 32,
     STEP_REFUSE = 64,
     STEP_CANCEL = 128
+};
+
+/* todo */
+enum {
+    TODO_WAIT_LOCK = 1,
+    TODO_GIVE_BACK = 2,
+    TODO_RELEASE_ONE = 4,
+    TODO_RELEASE_BOTH = 8,
+    TODO_WAKE = 16,
+    TODO_WAKE_DRAINED = 32,
+    TODO_NOTIFY = 64
 };
 
 #define ANY_DATABASE UINT32_MAX

@@ -17,16 +17,14 @@
 extern void __lsan_register_root_region(const void *, size_t) __attribute__((weak));
 
 _Thread_local side_thread_t side_self;
+_Thread_local char side_text[TEXT_MAX];
 
-uint32_t side_tid(void) {
-    if (side_self.tid == 0) side_self.tid = (uint32_t)syscall(SYS_gettid);
-    return side_self.tid;
-}
+void side_ask_tid(void) { side_self.tid = (uint32_t)syscall(SYS_gettid); }
 
 aimdb_status_t side_fail(aimdb_status_t status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(side_self.text, sizeof side_self.text, format, arguments);
+    vsnprintf(side_text, sizeof side_text, format, arguments);
     va_end(arguments);
     return status;
 }
@@ -116,12 +114,19 @@ static frames_t *take_frames(void) {
     return f;
 }
 
+/* Only its thread writes an activation. */
+static uint32_t advance(_Atomic uint32_t *activation) {
+    uint32_t next = atomic_load_explicit(activation, memory_order_relaxed) + 1;
+    atomic_store_explicit(activation, next, memory_order_release);
+    return next;
+}
+
 aimdb_emitter_t *side_enter(uint32_t database) {
     if (!side_self.frames && !(side_self.frames = take_frames())) return NULL;
     frames_t *f = side_self.frames;
     uint32_t depth = side_self.depth++;
     f->database[depth] = database;
-    uint64_t activation = atomic_fetch_add(&f->activation[depth], 1) + 1;
+    uint64_t activation = advance(&f->activation[depth]);
     uint64_t low = (uint64_t)EMITTER_TYPE << (DEPTH_BITS + INDEX_BITS) |
                    (uint64_t)depth << INDEX_BITS | side_self.frames_index;
     return (aimdb_emitter_t *)(uintptr_t)((activation & ACTIVATION_MASK)
@@ -130,7 +135,7 @@ aimdb_emitter_t *side_enter(uint32_t database) {
 }
 
 void side_leave(void) {
-    atomic_fetch_add(&((frames_t *)side_self.frames)->activation[--side_self.depth], 1);
+    advance(&side_self.frames->activation[--side_self.depth]);
 }
 
 bool side_emitter(const aimdb_emitter_t *emitter, uint32_t *database, uint32_t *depth) {

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
 	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
@@ -16,25 +17,34 @@ func drive(s *Step, op Op) {
 	s.Owner = park.Owner()
 	for s.Result = Busy; s.Result == Busy; {
 		s.Run(op)
-		for _, lock := range [...]uint64{s.Held, s.Contended[0], s.Contended[1]} {
-			if lock != 0 {
-				park.Release(uintptr(lock))
-			}
-		}
-		s.Held = 0
-		if s.Wake != 0 {
+		s.settleLocks()
+		if s.Todo&WakeUp != 0 {
 			park.Wake(uintptr(s.Wake), s.WakeMost)
 		}
-		if s.Drained != 0 {
+		if s.Todo&WakeDrained != 0 {
 			park.Wake(uintptr(s.Drained), park.Everyone)
 		}
-		if s.Result == Busy && s.Busy != 0 && park.LockAt(uintptr(s.Busy)).Wait(s.Owner) {
+		if s.Todo&WaitLock != 0 && park.LockAt(uintptr(s.Busy)).Wait(s.Owner) {
 			s.Held = s.Busy
 		}
 	}
 	park.Disown()
-	if s.Notify != 0 {
+	if s.Todo&TellNotify != 0 {
 		Notify(Handle(s.Notify))
+	}
+}
+
+// settleLocks releases the locks that the step has left to its driver.
+func (s *Step) settleLocks() {
+	if s.Todo&GiveBack != 0 {
+		park.Release(uintptr(s.Held))
+		s.Held = 0
+	}
+	if s.Todo&ReleaseOne != 0 {
+		park.Release(uintptr(s.Contended[0]))
+	}
+	if s.Todo&ReleaseBoth != 0 {
+		park.Release(uintptr(s.Contended[1]))
 	}
 }
 
@@ -42,9 +52,15 @@ func drive(s *Step, op Op) {
 // values, calls the callback, and sleeps in between. Its twin in C is
 // capi/dispatch.c.
 func (c *Consumer) dispatch() {
-	buffer := make([]byte, c.record.config.PayloadMax+1)
+	values, room := c.record.config.Batch()
+	messages := make([]buffers.Message, values)
+	buffer := make([]byte, room+1)
 	message := Incoming{Record: c.record}
-	s := Step{Handle: c.handle, Data: unsafe.Pointer(unsafe.SliceData(buffer)), Size: uint64(len(buffer))}
+	s := Step{Handle: c.handle, Destination: buffers.Destination{
+		Data: unsafe.Pointer(unsafe.SliceData(buffer)), Size: room, Max: values,
+		Messages: unsafe.Pointer(unsafe.SliceData(messages)), Distance: unsafe.Sizeof(messages[0]),
+	}}
+	at := uintptr(s.Data)
 	var f frame
 	begun := time.Now()
 	for {
@@ -62,12 +78,13 @@ func (c *Consumer) dispatch() {
 		failed := false
 		emitter := f.enter(c.record.db, 1)
 		if s.Result == Lagged {
-			c.Report(s.Count, 0)
+			c.Report(s.Lost, 0)
 			if c.config.OnLag != nil {
-				c.config.OnLag(emitter, c.record, s.Count)
+				c.config.OnLag(emitter, c.record, s.Lost)
 			}
 		} else {
-			message.Data, message.Sequence = buffer[:s.Max], s.Sequence
+			m := &messages[s.Index]
+			message.Data, message.Sequence = buffer[m.Data-at:][:m.Size], m.Sequence
 			failed = c.config.Func(emitter, &message) != nil
 		}
 		f.leave()

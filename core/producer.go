@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 	"unsafe"
+
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
 )
 
 // A Producer is a record's producer function: it validates or transforms each
@@ -56,10 +58,9 @@ func (r *Record) SetProducer(p Producer) error {
 func (r *Record) Produce(value []byte) error { return r.produce(value, 0, AnyDatabase) }
 
 func (r *Record) produce(value []byte, depth, database uint32) error {
-	s := Step{
+	s := Step{Handle: r.handle, Depth: depth, Database: database, Destination: buffers.Destination{
 		Data: unsafe.Pointer(unsafe.SliceData(value)), Size: uint64(len(value)),
-		Handle: r.handle, Depth: depth, Database: database,
-	}
+	}}
 	drive(&s, OpProduce)
 	if s.Result == Call {
 		return r.runProducer(&s, value, depth)

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/aimdb-dev/aimdb-go/core/buffers"
 	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
@@ -107,11 +108,11 @@ func (reader *Reader) Recv(buffer []byte, timeout time.Duration) (Received, erro
 }
 
 func (reader *Reader) receive(buffer []byte, timeout time.Duration, nothing Status) (Received, error) {
-	m := Message{StructSize: unsafe.Sizeof(Message{})}
-	s := Step{
+	m := buffers.Message{StructSize: unsafe.Sizeof(buffers.Message{})}
+	s := Step{Handle: reader.handle, Destination: buffers.Destination{
 		Data: unsafe.Pointer(unsafe.SliceData(buffer)), Size: uint64(len(buffer)),
-		Messages: unsafe.Pointer(&m), Max: 1, Handle: reader.handle,
-	}
+		Messages: unsafe.Pointer(&m), Max: 1,
+	}}
 	reader.wait(&s, timeout)
 	runtime.KeepAlive(reader)
 	switch s.Result {

@@ -63,6 +63,18 @@ func DefaultRecord() RecordConfig {
 	return RecordConfig{Buffer: Ring, Capacity: 1024, PayloadMax: 256, Exact: AnySize}
 }
 
+// Batch is how much a dispatcher has in hand at most, values and bytes: as many
+// as fit a page, and few against the capacity, which they come on top of.
+func (c RecordConfig) Batch() (values, bytes uint64) {
+	const most, page = 32, 4096
+	each := (c.PayloadMax + 7) &^ 7
+	values = 1
+	if c.Buffer == Ring {
+		values = max(1, min(most, c.Capacity/8, page/max(1, each)))
+	}
+	return values, values * each
+}
+
 // TypeNameMax is the length of the longest type name in bytes.
 const TypeNameMax = 255
 
@@ -206,9 +218,9 @@ func (r *Record) seal() {
 
 // wakeReaders makes everyone look again who waits for a value.
 func (r *Record) wakeReaders() {
-	if event := &r.block.buffer.Event; event.Signal() {
-		park.Wake(event.Address(), park.Everyone)
-	}
+	event := &r.block.buffer.Event
+	event.Broadcast()
+	park.Wake(event.Address(), park.Everyone)
 	r.notify()
 }
 

@@ -63,9 +63,9 @@ func (db *Database) Stats() DatabaseStats {
 // Peek copies the current value of a latest or a mailbox into buffer without
 // consuming it. It answers nil, Empty, ErrTooSmall or ErrUnsupported.
 func (r *Record) Peek(buffer []byte) (Received, error) {
-	s := Step{
-		Data: unsafe.Pointer(unsafe.SliceData(buffer)), Size: uint64(len(buffer)), Handle: r.handle,
-	}
+	s := Step{Handle: r.handle, Destination: buffers.Destination{
+		Data: unsafe.Pointer(unsafe.SliceData(buffer)), Size: uint64(len(buffer)),
+	}}
 	drive(&s, OpPeek)
 	switch s.Result {
 	case OK:

@@ -4,7 +4,6 @@ package core
 
 import (
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
 	"github.com/aimdb-dev/aimdb-go/core/park"
@@ -27,31 +26,32 @@ import (
 //
 // The layout is part of the contract with drivers in C (capi/step.h).
 type Step struct {
-	Data      unsafe.Pointer // in: the payload, or where to copy one
-	Messages  unsafe.Pointer // in, receive: Max messages, see Message
-	Handle    Handle         // in: the record, reader or consumer
-	Size      uint64         // in: bytes at Data; out, peek: bytes of the value
-	Max       uint64         // in, receive: most values to take; out, next: bytes of the value; ErrSize: the limit
-	Count     uint64         // out: values taken; Lagged: values lost
-	Sequence  uint64         // out: number of the value in its record
-	Function  uint64         // out, Call: the producer function
-	User      uint64         // out, Call: its user pointer
-	Elapsed   uint64         // in: ns the user function took
-	Event     uint64         // out, Sleep: the word to sleep on; stays for the steps after it
-	Busy      uint64         // out, Busy: the lock to wait for; 0: just step again
-	Held      uint64         // in: the lock the driver was handed while it waited; out: to be released
-	Contended [2]uint64      // out: locks the driver must release at once
-	Wake      uint64         // out: the word whose sleepers to wake
-	Drained   uint64         // out: another such word, all of its sleepers
-	Notify    uint64         // out: the record or reader whose descriptors must be seen to, as a handle
-	Owner     uint32         // in: who takes locks
-	Depth     uint32         // in: callbacks the thread is in
-	Expected  uint32         // out, Sleep: what the word must hold
-	WakeMost  uint32         // out: how many to wake
-	Flags     uint32         // in
-	Database  uint32         // in, produce: index the record's must be, or AnyDatabase; out: it is
-	Result    Status         // out
-	Spare     uint32
+	// Produce and commit: Data and Size are the value; out, ErrSize: Max is the
+	// limit. Next and receive: where values go; next keeps values there from one
+	// step to the next. Peek: Data and Size; out: Size is the value's.
+	buffers.Destination
+
+	Handle    Handle    // in: the record, reader or consumer
+	Index     uint64    // out, next: which of the Count values in the driver's memory
+	Sequence  uint64    // out, peek: number of the value in its record
+	Function  uint64    // out, Call: the producer function
+	User      uint64    // out, Call: its user pointer
+	Elapsed   uint64    // in: ns the user function took
+	Event     uint64    // out, Sleep: the word to sleep on; stays for the steps after it
+	Busy      uint64    // out, Busy: the lock to wait for
+	Held      uint64    // in: the lock the driver was handed while it waited; out: to be released
+	Contended [2]uint64 // out
+	Wake      uint64    // out: the word whose sleepers to wake
+	Drained   uint64    // out: another such word, all of its sleepers
+	Notify    uint64    // out: the record or reader whose descriptors must be seen to, as a handle
+	Owner     uint32    // in: who takes locks
+	Depth     uint32    // in: callbacks the thread is in
+	Expected  uint32    // out, Sleep: what the word must hold
+	WakeMost  uint32    // out: how many to wake
+	Flags     uint32    // in
+	Database  uint32    // in, produce: index the record's must be, or AnyDatabase; out: it is
+	Result    Status    // out
+	Todo      uint32    // out: what the driver has to do besides
 }
 
 // Results that only drivers see.
@@ -65,14 +65,26 @@ const (
 
 // Flags.
 const (
-	Wait    uint32 = 1 << iota // receive: announce the reader and answer Sleep, not Empty
-	Parked                     // the last step of this call answered Sleep
+	Wait    uint32 = 1 << iota // announce the reader and answer Sleep, not Empty
+	Slept                      // the last step of this call answered Sleep
 	Ended                      // next: a callback has ended; Elapsed is set
 	Resumed                    // next: a lag callback has ended
 	Failed                     // next: and it failed
 	Replace                    // commit: the value is the replacement at Data
 	Refuse                     // commit: drop the value
 	Cancel                     // commit: the producer function could not be called
+)
+
+// What Step.Todo asks for. A field named here holds something only if its bit is
+// set; with no bit the driver has nothing to do but what Result says.
+const (
+	WaitLock    uint32 = 1 << iota // wait for the lock Busy; without it, Busy just steps again
+	GiveBack                       // release the lock Held
+	ReleaseOne                     // release the lock Contended[0] at once
+	ReleaseBoth                    // and Contended[1]
+	WakeUp                         // wake WakeMost sleepers of the word Wake
+	WakeDrained                    // wake all sleepers of the word Drained
+	TellNotify                     // pass Notify on
 )
 
 // An Op is a step's number.
@@ -84,6 +96,8 @@ const (
 	OpNext
 	OpReceive
 	OpPeek
+
+	Ops = iota
 )
 
 // Run runs a step.
@@ -115,8 +129,9 @@ const MaxDepth = 16
 //
 //go:nosplit
 func (s *Step) lock(l *park.Lock) bool {
-	if s.Held == uint64(l.Address()) {
+	if s.Held != 0 && s.Held == uint64(l.Address()) {
 		s.Held = 0
+		s.Todo &^= GiveBack
 		l.Acquired()
 		return true
 	}
@@ -124,6 +139,7 @@ func (s *Step) lock(l *park.Lock) bool {
 		return true
 	}
 	s.Busy = uint64(l.Address())
+	s.Todo |= WaitLock
 	s.Result = Busy
 	return false
 }
@@ -132,22 +148,30 @@ func (s *Step) lock(l *park.Lock) bool {
 //
 //go:nosplit
 func (s *Step) unlock(l *park.Lock) {
-	switch {
-	case l.TryUnlock(s.Owner):
-	case s.Contended[0] == 0:
-		s.Contended[0] = uint64(l.Address())
-	default: // a step takes two locks at most
-		s.Contended[1] = uint64(l.Address())
+	if !l.TryUnlock(s.Owner) {
+		s.contended(l)
 	}
+}
+
+//go:nosplit
+func (s *Step) contended(l *park.Lock) {
+	if s.Todo&ReleaseOne == 0 {
+		s.Contended[0] = uint64(l.Address())
+		s.Todo |= ReleaseOne
+		return
+	}
+	s.Contended[1] = uint64(l.Address()) // a step takes two locks at most
+	s.Todo |= ReleaseBoth
 }
 
 // begin clears what the step before has said.
 //
 //go:nosplit
 func (s *Step) begin() {
-	s.Busy, s.Wake, s.Drained, s.Notify = 0, 0, 0, 0
-	s.Contended[0], s.Contended[1] = 0, 0
-	s.WakeMost = 0
+	s.Todo = 0
+	if s.Held != 0 {
+		s.Todo = GiveBack
+	}
 }
 
 // publish wakes who waits for a value, after the lock is free: they would only
@@ -156,29 +180,45 @@ func (s *Step) begin() {
 //go:nosplit
 func (s *Step) publish(r *recordBlock) {
 	if r.buffer.Event.Signal() {
-		s.Wake = uint64(r.buffer.Event.Address())
-		s.WakeMost = park.Everyone
+		most := uint32(park.Everyone)
 		if r.buffer.Kind() == buffers.Mailbox {
-			s.WakeMost = 1
+			most = 1
 		}
+		s.wake(&r.buffer.Event, most)
 	}
 	if atomic.LoadUint32(&r.buffer.Armed) != 0 {
-		s.Notify = uint64(handleOf(r))
+		s.notify(handleOf(r))
 	}
 }
 
-// leave takes the announcement of a sleeper back.
+//go:nosplit
+func (s *Step) wake(e *park.Event, most uint32) {
+	s.Wake, s.WakeMost = uint64(e.Address()), most
+	s.Todo |= WakeUp
+}
+
+//go:nosplit
+func (s *Step) notify(h Handle) {
+	s.Notify = uint64(h)
+	s.Todo |= TellNotify
+}
+
+// awake tells wakers, before a reader looks that has slept, of the others that
+// may sleep on: see park.Event.
 //
 //go:nosplit
-func (s *Step) leave() {
-	if s.Flags&Parked != 0 {
-		s.Flags &^= Parked
-		park.EventAt(uintptr(s.Event)).Leave()
+func (s *Step) awake() {
+	if s.Flags&Slept == 0 {
+		return
+	}
+	s.Flags &^= Slept
+	if b := buffers.BufferOf(uintptr(s.Event)); b.Kind() == buffers.Mailbox {
+		b.Event.Announce()
 	}
 }
 
 // passOn wakes another reader of a mailbox in the place of this one, which
-// goes away without having looked and may have been woken for a value.
+// goes away without a value and may have been woken for one.
 //
 //go:nosplit
 func (s *Step) passOn() {
@@ -187,7 +227,6 @@ func (s *Step) passOn() {
 	}
 	b := buffers.BufferOf(uintptr(s.Event))
 	if b.Kind() == buffers.Mailbox && b.Full() && b.Event.Signal() {
-		s.Wake = uint64(b.Event.Address())
-		s.WakeMost = 1
+		s.wake(&b.Event, 1)
 	}
 }

@@ -95,6 +95,7 @@ func (s *Step) Commit() {
 	last := atomic.AddUint32(&r.inflight, ^uint32(0)) == 0 && r.state != open
 	if last {
 		s.Drained = uint64(uintptr(unsafe.Pointer(&r.inflight)))
+		s.Todo |= WakeDrained
 		if r.state == ending {
 			atomic.StoreUint32(&r.state, sealed)
 		}
@@ -103,8 +104,9 @@ func (s *Step) Commit() {
 	if s.Result == OK || last {
 		s.publish(r)
 	}
-	if last {
-		s.WakeMost = park.Everyone // the end is for all, also of a mailbox
+	if last { // the end is for all, also of a mailbox
+		r.buffer.Event.Broadcast()
+		s.wake(&r.buffer.Event, park.Everyone)
 	}
 }
 

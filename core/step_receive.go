@@ -9,24 +9,13 @@ import (
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
 )
 
-// A Message is one received value as receive writes it, the struct of the C
-// header: Data points into what Step.Data pointed to.
-type Message struct {
-	StructSize uintptr // in, of the first: the distance from one to the next
-	Data       uintptr
-	Size       uintptr
-	Record     uintptr // handle
-	Sequence   uint64
-	Lagged     uint64
-}
-
 // Receive takes at most Max values for a reader, packed at multiples of 8 into
 // the Size bytes at Data. One value is only waited for if nothing is there.
 //
 //go:nosplit
 func (s *Step) Receive() {
 	s.begin()
-	s.Count = 0
+	s.Count, s.Distance = 0, (*buffers.Message)(s.Messages).StructSize
 	c := cursorAt(s.Handle.index())
 	if c == nil || !s.Handle.is(readerHandle) {
 		s.Result = ErrHandle
@@ -35,7 +24,7 @@ func (s *Step) Receive() {
 	if !s.lock(&c.cursor.Lock) {
 		return
 	}
-	s.leave()
+	s.awake()
 	if c.callback || !s.Handle.names(c.generation) {
 		s.Result = ErrHandle
 		s.unlock(&c.cursor.Lock)
@@ -51,55 +40,34 @@ func (s *Step) Receive() {
 
 //go:nosplit
 func (s *Step) receive(c *cursorBlock) {
-	r := c.source()
-	distance := (*Message)(s.Messages).StructSize
-	var found buffers.Found
-	found, s.Result = s.look(c, r, s.Data, s.Size)
+	s.Result = s.look(c, c.source())
 	switch s.Result {
-	case OK, Lagged, ErrTooSmall:
-		s.tell(0, s.Data, found, r)
+	case OK:
+		c.cursor.Deliver(s.Count)
+	case Lagged:
+		s.tell(0, s.Lost)
+	case ErrTooSmall:
+		s.tell(s.Needed, 0)
 	case Empty, Closed:
 		if c.polled {
-			s.Notify = uint64(s.Handle)
+			s.notify(s.Handle)
 		}
-	}
-	if s.Result != OK {
-		return
-	}
-	s.Count = 1
-	// More only of what needs no lock: not a loss, which is told alone.
-	used := packed(found.Size)
-	for s.Count < s.Max && used <= s.Size {
-		at := unsafe.Add(s.Data, uintptr(used))
-		found = r.buffer.Read(&c.cursor, at, s.Size-used, false)
-		if found.Outcome != buffers.Value {
-			return
-		}
-		s.tell(uintptr(s.Count)*distance, at, found, r)
-		s.Count++
-		used += packed(found.Size)
 	}
 }
 
-//go:nosplit
-func packed(size uint64) uint64 { return (size + 7) &^ 7 }
-
-// tell writes the message at an offset.
+// tell writes a message about no value.
 //
 //go:nosplit
-func (s *Step) tell(offset uintptr, at unsafe.Pointer, found buffers.Found, r *recordBlock) {
-	m := (*Message)(unsafe.Add(s.Messages, offset))
-	m.Data, m.Size, m.Record = uintptr(at), uintptr(found.Size), uintptr(handleOf(r))
-	m.Sequence, m.Lagged = found.Position+1, found.Lost
-	if found.Lost != 0 {
-		m.Data, m.Sequence = 0, 0
-	}
+func (s *Step) tell(size, lost uint64) {
+	m := (*buffers.Message)(s.Messages)
+	m.StructSize, m.Data, m.Size, m.Record = s.Distance, 0, uintptr(size), s.Record
+	m.Sequence, m.Lagged = 0, lost
 }
 
-// Next gives a consumer's callback its next value, copied to the Size bytes at
-// Data, after it has closed the books on the last call (Ended). The consumer is
-// named by its block: the dispatcher is the last to leave it. The end is
-// answered with Closed.
+// Next gives a consumer's callback its next value, after it has closed the books
+// on the last call (Ended): message Index of those in the driver's memory, where
+// Count values are. The consumer is named by its block: the dispatcher is the
+// last to leave it. The end is answered with Closed.
 //
 //go:nosplit
 func (s *Step) Next() {
@@ -112,26 +80,29 @@ func (s *Step) Next() {
 	if !s.lock(&c.cursor.Lock) {
 		return
 	}
-	s.leave()
+	s.awake()
 	c.book(s)
 	r := c.source()
-	if c.cursor.Stopped() {
+	switch {
+	case c.cursor.Stopped():
 		s.Result = Closed
-	} else {
-		found, status := s.look(c, r, s.Data, s.Size)
-		s.Result = status
-		s.Count, s.Sequence = found.Lost, found.Position+1
-		if status == OK {
-			s.Max = found.Size
-		}
+	case c.cursor.Held() != 0:
+		s.Result = OK
+	default:
+		s.Result = s.look(c, r)
 	}
 	switch s.Result {
-	case OK, Lagged:
+	case OK:
+		s.Index = s.Count - c.cursor.Held()
+		c.cursor.Deliver(1)
+		atomic.StoreUint32(&c.phase, calling)
+	case Lagged:
 		atomic.StoreUint32(&c.phase, calling)
 	case Closed:
 		c.cursor.Stop(&r.buffer)
 		atomic.StoreUint32(&c.phase, stopped)
 		s.Drained = uint64(uintptr(unsafe.Pointer(&c.phase)))
+		s.Todo |= WakeDrained
 	}
 	s.unlock(&c.cursor.Lock)
 	if s.Result == Closed {
@@ -157,53 +128,60 @@ func (c *cursorBlock) book(s *Step) {
 	atomic.StoreUint32(&c.phase, idle)
 }
 
-// look finds what there is for a reader, and, with Wait, announces it if there
+// look fetches what there is for a reader, and, with Wait, announces it if there
 // is nothing. The caller holds the cursor's lock.
 //
 //go:nosplit
-func (s *Step) look(c *cursorBlock, r *recordBlock, dst unsafe.Pointer, capacity uint64) (buffers.Found, Status) {
-	// Read before the buffer: what was there before the seal is found.
-	ended := r.sealed()
-	found := r.buffer.Read(&c.cursor, dst, capacity, false)
-	if found.Outcome == buffers.NeedsLock {
-		if !s.lock(&r.buffer.Lock) {
-			return found, Busy
+func (s *Step) look(c *cursorBlock, r *recordBlock) Status {
+	s.Record = uintptr(handleOf(r))
+	status := s.fetch(c, r)
+	// The seal is read before another look: what was there before it is found.
+	if status == Empty && r.sealed() {
+		if status = s.fetch(c, r); status == Empty {
+			return Closed
 		}
-		found = r.buffer.Read(&c.cursor, dst, capacity, true)
-		s.unlock(&r.buffer.Lock)
 	}
-	switch found.Outcome {
-	case buffers.Value:
-		return found, OK
-	case buffers.Lagged:
-		return found, Lagged
-	case buffers.TooSmall:
-		return found, ErrTooSmall
+	if status == Empty && s.Flags&Wait != 0 {
+		return s.announce(c, r)
 	}
-	if ended {
-		return found, Closed
-	}
-	if s.Flags&Wait == 0 {
-		return found, Empty
-	}
-	return found, s.announce(c, r)
+	return status
 }
 
-// announce is the reader's half of park.Event: count, enter, look again. If
+// fetch fetches with the record's lock if it must, or answers Busy.
+//
+//go:nosplit
+func (s *Step) fetch(c *cursorBlock, r *recordBlock) Status {
+	outcome := r.buffer.Fetch(&c.cursor, &s.Destination, false)
+	if outcome == buffers.NeedsLock {
+		if !s.lock(&r.buffer.Lock) {
+			return Busy
+		}
+		outcome = r.buffer.Fetch(&c.cursor, &s.Destination, true)
+		s.unlock(&r.buffer.Lock)
+	}
+	switch outcome {
+	case buffers.Value:
+		return OK
+	case buffers.Lagged:
+		return Lagged
+	case buffers.TooSmall:
+		return ErrTooSmall
+	}
+	return Empty
+}
+
+// announce is the reader's half of park.Event: announce, look again. If
 // something came meanwhile the step is to be repeated.
 //
 //go:nosplit
 func (s *Step) announce(c *cursorBlock, r *recordBlock) Status {
 	event := &r.buffer.Event
-	s.Expected = event.Count()
-	event.Enter()
+	s.Expected = event.Announce()
 	if !faultNoRecheck && (r.buffer.Waits(&c.cursor) || r.sealed()) {
-		event.Leave()
-		s.Busy = 0
 		return Busy
 	}
 	s.Event = uint64(event.Address())
-	s.Flags |= Parked
+	s.Flags |= Slept
 	return Sleep
 }
 
@@ -232,9 +210,9 @@ func (s *Step) peek(r *recordBlock) Status {
 	if r.buffer.Kind() == buffers.Ring {
 		return ErrUnsupported
 	}
-	found := r.buffer.Peek(s.Data, s.Size)
-	s.Size, s.Sequence = found.Size, found.Position+1
-	switch found.Outcome {
+	outcome, position := r.buffer.Peek(&s.Destination)
+	s.Size, s.Sequence = s.Needed, position+1
+	switch outcome {
 	case buffers.Value:
 		return OK
 	case buffers.TooSmall:

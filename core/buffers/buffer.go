@@ -29,7 +29,9 @@ const (
 )
 
 // A Buffer is the control words of one buffer, on three cache lines by who
-// writes them: nobody (its shape), producers, and readers that go to sleep.
+// writes them: nobody (its shape), producers, and readers that go to sleep. A
+// line of 64 bytes shared by producers' and readers' words makes each push wait
+// for the other processor.
 // It is only ever reused for another Buffer: Lock and Event keep their words.
 type Buffer struct {
 	// The shape: written by Open before the buffer is shared.
@@ -165,12 +167,12 @@ func (b *Buffer) Push(src unsafe.Pointer, size uint64) {
 //go:nosplit
 func (b *Buffer) write(at, src unsafe.Pointer, size uint64) {
 	if faultNoFence {
-		atomic.StoreUint64(&b.tail, b.tail+1)
+		publish64(&b.tail, b.tail+1)
 	}
 	storeSize(at, size)
 	copyToSlot(unsafe.Add(at, header), src, uintptr(size))
 	if !faultNoFence {
-		atomic.StoreUint64(&b.tail, b.tail+1)
+		publish64(&b.tail, b.tail+1)
 	}
 }
 
@@ -185,33 +187,72 @@ const (
 	NeedsLock                // only a look with Lock held can tell
 )
 
-// A Found is what Read and Peek give.
-type Found struct {
-	Outcome  Outcome
-	Size     uint64 // of the value
-	Position uint64 // of the value: how many came before it in its record
-	Lost     uint64 // Lagged: how many
+// A Message is one value as a reader gets it, the struct of the C header.
+type Message struct {
+	StructSize uintptr
+	Data       uintptr
+	Size       uintptr
+	Record     uintptr // handle
+	Sequence   uint64  // number of the value in its record, from 1
+	Lagged     uint64
 }
 
-// Read gives the reader its next value, copied to dst, which holds capacity
-// bytes. The caller holds the cursor's lock, and Lock if locked; a mailbox
-// needs it always.
+// A Destination is where values are copied to, packed at multiples of 8, with
+// a Message for each, and what was found. (Results lie here and not on the
+// stack, of which steps have little.)
+type Destination struct {
+	Data     unsafe.Pointer
+	Messages unsafe.Pointer
+	Distance uintptr // from one message to the next; it is also their StructSize
+	Record   uintptr // for the messages
+	Size     uint64  // bytes at Data
+	Max      uint64  // messages, at least 1
+	Count    uint64  // out: values
+	Needed   uint64  // out: bytes of the first value; TooSmall: it needs so many
+	Lost     uint64  // out, Lagged: how many values
+}
+
+// Fetch copies the reader's next values. They are still pending: Deliver says
+// when they are not. Nothing may be fetched before all is delivered. The caller
+// holds the cursor's lock, and Lock if locked; a mailbox needs it always.
 //
 //go:nosplit
-func (b *Buffer) Read(c *Cursor, dst unsafe.Pointer, capacity uint64, locked bool) Found {
+func (b *Buffer) Fetch(c *Cursor, to *Destination, locked bool) Outcome {
+	to.Count, to.Lost = 0, 0
 	switch b.kind {
 	case Ring:
-		return b.readRing(c, dst, capacity, locked)
+		return b.fetchRing(c, to, locked)
 	case Latest:
-		return b.readLatest(c, dst, capacity, locked)
+		return b.fetchLatest(c, to, locked)
 	}
 	if !locked {
 		if atomic.LoadUint32(&b.full) == 0 {
-			return Found{Outcome: Empty}
+			return Empty
 		}
-		return Found{Outcome: NeedsLock}
+		return NeedsLock
 	}
-	return b.readMailbox(c, dst, capacity)
+	return b.fetchMailbox(c, to)
+}
+
+// describe writes the message of a value.
+//
+//go:nosplit
+func (to *Destination) describe(index uint64, at unsafe.Pointer, size, position uint64) {
+	m := (*Message)(unsafe.Add(to.Messages, uintptr(index)*to.Distance))
+	m.StructSize, m.Data, m.Size, m.Record = to.Distance, uintptr(at), uintptr(size), to.Record
+	m.Sequence, m.Lagged = position+1, 0
+}
+
+// fetchOne copies the value of a slot and describes it.
+//
+//go:nosplit
+func (b *Buffer) fetchOne(to *Destination, slot, position uint64) Outcome {
+	if b.copyOut(to, slot) != Value {
+		return TooSmall
+	}
+	to.describe(0, to.Data, to.Needed, position)
+	to.Count = 1
+	return Value
 }
 
 // Waits reports whether a value waits for the reader. It may be asked with the
@@ -233,32 +274,32 @@ func (b *Buffer) Full() bool { return atomic.LoadUint32(&b.full) != 0 }
 // Peek copies the current value of a latest or a mailbox. The caller holds Lock.
 //
 //go:nosplit
-func (b *Buffer) Peek(dst unsafe.Pointer, capacity uint64) Found {
-	tail := b.tail
+func (b *Buffer) Peek(to *Destination) (outcome Outcome, position uint64) {
 	if b.kind == Mailbox && b.full == 0 || b.kind == Latest && b.neverPushed() {
-		return Found{Outcome: Empty}
+		return Empty, 0
 	}
+	position = b.tail - 1
 	slot := uint64(0)
 	if b.kind == Latest {
-		slot = (tail - 1) % latestSlots
+		slot = position % latestSlots
 	}
-	return b.copyOut(slot, tail-1, dst, capacity)
+	return b.copyOut(to, slot), position
 }
 
 // copyOut copies the value of a slot. Without Lock the result may be torn: the
 // caller checks afterwards that no writer was there.
 //
 //go:nosplit
-func (b *Buffer) copyOut(slot, position uint64, dst unsafe.Pointer, capacity uint64) Found {
+func (b *Buffer) copyOut(to *Destination, slot uint64) Outcome {
 	at := b.at(slot)
 	// Every size ever stored is at most payloadMax, and this load is atomic: the
-	// copy stays within the slot and, after the test, within dst.
-	size := loadSize(at)
-	if size > capacity {
-		return Found{Outcome: TooSmall, Size: size, Position: position}
+	// copy stays within the slot and, after the test, within Data.
+	to.Needed = loadSize(at)
+	if to.Needed > to.Size {
+		return TooSmall
 	}
-	copyFromSlot(dst, unsafe.Add(at, header), uintptr(size))
-	return Found{Outcome: Value, Size: size, Position: position}
+	copyFromSlot(to.Data, unsafe.Add(at, header), uintptr(to.Needed))
+	return Value
 }
 
 // Counts is what a buffer has counted. The caller holds Lock.

@@ -68,15 +68,42 @@ func (b *bench) attach() *Cursor {
 }
 
 // read reads as a step does: without the lock, and with it if it must.
-func (b *bench) read(c *Cursor) (number uint64, f Found) {
+func (b *bench) read(c *Cursor) (number uint64, f found) {
 	var value [64]byte
-	f = b.buffer.Read(c, unsafe.Pointer(&value), 64, false)
-	if f.Outcome == NeedsLock {
+	f = b.fetch(c, value[:])
+	return binary.LittleEndian.Uint64(value[:]), f
+}
+
+// found is what a look at one value found.
+type found struct {
+	Outcome  Outcome
+	Size     uint64
+	Position uint64
+	Lost     uint64
+}
+
+// fetch fetches and delivers one value.
+func (b *bench) fetch(c *Cursor, value []byte) found {
+	var m Message
+	to := Destination{
+		Data: unsafe.Pointer(unsafe.SliceData(value)), Size: uint64(len(value)),
+		Messages: unsafe.Pointer(&m), Distance: unsafe.Sizeof(m), Max: 1,
+	}
+	outcome := b.buffer.Fetch(c, &to, false)
+	if outcome == NeedsLock {
 		owner := b.buffer.Lock.Lock()
-		f = b.buffer.Read(c, unsafe.Pointer(&value), 64, true)
+		outcome = b.buffer.Fetch(c, &to, true)
 		b.buffer.Lock.Unlock(owner)
 	}
-	return binary.LittleEndian.Uint64(value[:]), f
+	f := found{Outcome: outcome, Lost: to.Lost}
+	switch outcome {
+	case Value:
+		f.Size, f.Position = uint64(m.Size), m.Sequence-1
+		c.Deliver(1)
+	case TooSmall:
+		f.Size = to.Needed
+	}
+	return f
 }
 
 func requireBalance(t require.TestingT, c *Cursor, b *Buffer) {
@@ -143,7 +170,7 @@ func TestRing_LagIsExactOnceAndGoesOnWithTheOldestHeld(t *testing.T) {
 			}
 			require.Equal(t, excess, c.Account(&b.buffer).Lagged, "counted before it is told")
 			_, f := b.read(c)
-			require.Equal(t, Found{Outcome: Lagged, Lost: excess}, f)
+			require.Equal(t, found{Outcome: Lagged, Lost: excess}, f)
 			for n := range capacity {
 				number, f := b.read(c)
 				require.Equal(t, Value, f.Outcome)
@@ -241,7 +268,7 @@ func TestEvery_TooSmallKeepsTheValuePending(t *testing.T) {
 			c := b.attach()
 			b.push()
 			var small [4]byte
-			f := b.buffer.Read(c, unsafe.Pointer(&small), 4, true)
+			f := b.fetch(c, small[:])
 			require.Equal(t, TooSmall, f.Outcome)
 			require.EqualValues(t, 8, f.Size)
 			number, f := b.read(c)
@@ -272,17 +299,64 @@ func TestEvery_StopAbandonsWhatIsPending(t *testing.T) {
 	}
 }
 
+func TestRing_HeldValuesArePendingUntilDelivered(t *testing.T) {
+	everyStart(t, func(t *testing.T, capacity, first uint64) {
+		b := open(t, Ring, capacity, first)
+		c := b.attach()
+		for range capacity {
+			b.push()
+		}
+		const most = 5
+		var messages [most]Message
+		var values [most]uint64
+		to := Destination{
+			Data: unsafe.Pointer(&values), Size: 8 * most,
+			Messages: unsafe.Pointer(&messages), Distance: unsafe.Sizeof(Message{}), Max: most,
+		}
+		require.Equal(t, Value, b.buffer.Fetch(c, &to, false))
+		held := min(capacity, most)
+		require.Equal(t, held, to.Count)
+		require.Equal(t, held, c.Held())
+		require.Equal(t, capacity, c.Account(&b.buffer).Pending)
+
+		// What is overwritten from here on loses none of them.
+		for range 2 * capacity {
+			b.push()
+		}
+		a := c.Account(&b.buffer)
+		require.Equal(t, held+capacity, a.Pending)
+		require.Equal(t, 3*capacity, a.Offered)
+		requireBalance(t, c, &b.buffer)
+		for i := range held {
+			require.Equal(t, i+1, values[i])
+			require.Equal(t, first+i+1, messages[i].Sequence)
+			c.Deliver(1)
+			requireBalance(t, c, &b.buffer)
+		}
+		_, f := b.read(c)
+		require.Equal(t, found{Outcome: Lagged, Lost: 2*capacity - held}, f)
+		number, _ := b.read(c)
+		require.Equal(t, 2*capacity+1, number)
+		c.Stop(&b.buffer)
+		requireBalance(t, c, &b.buffer)
+	})
+}
+
 func TestPeek_GivesTheCurrentValueWithoutConsumingIt(t *testing.T) {
 	for _, kind := range []Kind{Latest, Mailbox} {
 		b := open(t, kind, 1, math.MaxUint64)
 		c := b.attach()
 		var value [8]byte
-		require.Equal(t, Empty, b.buffer.Peek(unsafe.Pointer(&value), 8).Outcome)
+		peek := func(size int) Outcome {
+			outcome, _ := b.buffer.Peek(&Destination{Data: unsafe.Pointer(&value), Size: uint64(size)})
+			return outcome
+		}
+		require.Equal(t, Empty, peek(8))
 		b.push()
 		b.push()
-		require.Equal(t, Value, b.buffer.Peek(unsafe.Pointer(&value), 8).Outcome)
+		require.Equal(t, Value, peek(8))
 		require.EqualValues(t, 2, binary.LittleEndian.Uint64(value[:]))
-		require.Equal(t, TooSmall, b.buffer.Peek(unsafe.Pointer(&value), 7).Outcome)
+		require.Equal(t, TooSmall, peek(7))
 		number, f := b.read(c)
 		require.Equal(t, Value, f.Outcome)
 		require.EqualValues(t, 2, number)

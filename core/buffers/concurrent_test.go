@@ -59,12 +59,7 @@ func readAll(t *testing.T, b *bench, c *Cursor, last uint64) (seen uint64) {
 	for {
 		finished := b.finished(last)
 		var value [words * 8]byte
-		f := b.buffer.Read(c, unsafe.Pointer(&value), words*8, false)
-		if f.Outcome == NeedsLock {
-			owner := b.buffer.Lock.Lock()
-			f = b.buffer.Read(c, unsafe.Pointer(&value), words*8, true)
-			b.buffer.Lock.Unlock(owner)
-		}
+		f := b.fetch(c, value[:])
 		switch f.Outcome {
 		case Empty:
 			if finished {
@@ -121,7 +116,7 @@ func BenchmarkPushAndReceive64(b *testing.B) {
 				buffer.buffer.Lock.TryLock(1)
 				buffer.buffer.Push(unsafe.Pointer(&value), 64)
 				buffer.buffer.Lock.TryUnlock(1)
-				buffer.buffer.Read(c, unsafe.Pointer(&value), 64, kind == Mailbox)
+				buffer.fetch(c, value[:])
 			}
 		})
 	}

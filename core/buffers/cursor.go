@@ -13,12 +13,13 @@ import (
 // Two cache lines that no other reader writes.
 type Cursor struct {
 	Lock     park.Lock
-	fence    uint32 // see readRing
-	position uint64 // of the next value
-	slot     uint64 // ring: where it lies
+	fence    uint32 // see loadsBeforeLoads
+	position uint64 // of the next value to deliver
+	slot     uint64 // ring: where the next value to fetch lies
 	start    uint64 // position at the beginning
+	held     uint32 // values fetched and not yet delivered
 	stopped  bool   // the account is final
-	_        [7]byte
+	_        [3]byte
 
 	delivered, laggedEvents, lagged, skipped, abandoned uint64
 }
@@ -31,7 +32,7 @@ func (c *Cursor) Attach(b *Buffer) {
 		c.position--
 	}
 	c.start = c.position
-	c.stopped = false
+	c.held, c.stopped = 0, false
 	c.delivered, c.laggedEvents, c.lagged, c.skipped, c.abandoned = 0, 0, 0, 0, 0
 }
 
@@ -58,15 +59,31 @@ func (c *Cursor) Account(b *Buffer) Account {
 	if c.stopped {
 		return a
 	}
-	behind := atomic.LoadUint64(&b.tail) - c.position
-	a.Offered += behind
-	a.Pending = min(behind, b.capacity)
+	held := uint64(c.held)
+	behind := atomic.LoadUint64(&b.tail) - c.position - held
+	within := min(behind, b.capacity)
+	a.Offered += held + behind
+	a.Pending = held + within
 	if b.kind == Latest {
-		a.Skipped += behind - a.Pending
+		a.Skipped += behind - within
 	} else {
-		a.Lagged += behind - a.Pending
+		a.Lagged += behind - within
 	}
 	return a
+}
+
+// Held is how many values are fetched and not yet delivered.
+//
+//go:nosplit
+func (c *Cursor) Held() uint64 { return uint64(c.held) }
+
+// Deliver counts n of the held values as delivered. The caller holds the lock.
+//
+//go:nosplit
+func (c *Cursor) Deliver(n uint64) {
+	c.held -= uint32(n)
+	c.position += n
+	c.delivered += n
 }
 
 // Stopped reports whether the account is final. The caller holds the lock.
@@ -83,7 +100,7 @@ func (c *Cursor) Stop(b *Buffer) {
 		return
 	}
 	a := c.Account(b)
-	c.position = c.start + a.Offered
+	c.position, c.held = c.start+a.Offered, 0
 	c.lagged, c.skipped, c.abandoned = a.Lagged, a.Skipped, a.Pending
 	c.stopped = true
 }

@@ -27,28 +27,28 @@ func (b *Buffer) pushLatest(src unsafe.Pointer, size uint64) {
 	b.write(b.at(b.tail%latestSlots), src, size)
 }
 
-// readLatest tries a bounded number of times before it asks for Lock.
+// fetchLatest tries a bounded number of times before it asks for Lock.
 //
 //go:nosplit
-func (b *Buffer) readLatest(c *Cursor, dst unsafe.Pointer, capacity uint64, locked bool) Found {
+func (b *Buffer) fetchLatest(c *Cursor, to *Destination, locked bool) Outcome {
 	const tries = 3
 	for range tries {
 		tail := atomic.LoadUint64(&b.tail)
 		if tail == c.position {
-			return Found{Outcome: Empty}
+			return Empty
 		}
 		newest := tail - 1
-		found := b.copyOut(newest%latestSlots, newest, dst, capacity)
-		atomic.StoreUint32(&c.fence, 0)
+		outcome := b.fetchOne(to, newest%latestSlots, newest)
+		loadsBeforeLoads(&c.fence)
 		if atomic.LoadUint64(&b.tail)-newest >= latestSlots && !locked {
 			continue
 		}
-		if found.Outcome == Value {
-			c.delivered++
+		if outcome == Value {
 			c.skipped += newest - c.position
-			c.position = tail
+			c.position = newest
+			c.held = 1
 		}
-		return found
+		return outcome
 	}
-	return Found{Outcome: NeedsLock}
+	return NeedsLock
 }

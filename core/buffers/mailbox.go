@@ -2,10 +2,7 @@
 
 package buffers
 
-import (
-	"sync/atomic"
-	"unsafe"
-)
+import "unsafe"
 
 // The mailbox: one slot. A new value overwrites an untaken one; a value is
 // taken by exactly one reader.
@@ -31,19 +28,21 @@ import (
 func (b *Buffer) pushMailbox(src unsafe.Pointer, size uint64) {
 	b.overwritten += uint64(b.full)
 	b.write(b.at(0), src, size)
-	atomic.StoreUint32(&b.full, 1)
+	publish32(&b.full, 1)
 }
 
+// fetchMailbox takes the value: it is delivered in the same step.
+//
 //go:nosplit
-func (b *Buffer) readMailbox(c *Cursor, dst unsafe.Pointer, capacity uint64) Found {
+func (b *Buffer) fetchMailbox(c *Cursor, to *Destination) Outcome {
 	if b.full == 0 {
-		return Found{Outcome: Empty}
+		return Empty
 	}
-	found := b.copyOut(0, b.tail-1, dst, capacity)
-	if found.Outcome == Value {
-		atomic.StoreUint32(&b.full, 0)
+	outcome := b.fetchOne(to, 0, b.tail-1)
+	if outcome == Value {
+		publish32(&b.full, 0)
 		b.taken++
-		c.delivered++
+		c.held = 1
 	}
-	return found
+	return outcome
 }

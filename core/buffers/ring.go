@@ -26,17 +26,20 @@ import (
 //  3. slots > capacity: the slot being written never belongs to one of the
 //     capacity values behind tail. The eighth more is time for a reader that
 //     copies the oldest of them.
-//  4. A reader's slot holds its position: they start as (tail, slot), read
-//     under Lock, and advance together.
+//  4. A reader's slot holds the position of the next value it will fetch,
+//     position+held: they start as (tail, slot), read under Lock, and advance
+//     together. The held values are in the reader's own memory: what is
+//     overwritten from then on loses none of them.
 //
 // # Why each ordering holds
 //
 // A reader never uses a value that is not whole: it sees tail > p by an
 // acquiring load, and the producer's store of tail = p+1, a release, comes
-// after the payload (XCHG on amd64, STLR on arm64).
+// after the payload (STLR on arm64, any store on amd64).
 //
 // A reader never uses a value that was being overwritten. It copies, then
-// loads tail again, and takes the copy only if tail-p < slots. By (2) whoever
+// loads tail again, and takes the copies only if tail-p < slots, p the oldest
+// of them. By (2) whoever
 // writes into that slot anew has stored tail = p+slots before. Needed is that
 // a reader which saw a byte of the new value also sees that tail:
 //
@@ -45,10 +48,8 @@ import (
 //     ordered before the acquiring load of the CAS that takes the lock, and
 //     that before the stores that follow (arm64: [L];po;[A] and [A];po). On
 //     amd64 stores are never reordered.
-//   - in the reader, the loads of the payload before the second load of tail.
-//     Plain loads are not ordered before a later acquiring load, so the reader
-//     stores a word of its own in between: loads before STLR (po;[L]), STLR
-//     before LDAR ([L];po;[A]). On amd64 loads are never reordered.
+//   - in the reader, the loads of the payload before the second load of tail
+//     (loadsBeforeLoads).
 //
 // A reader that was overtaken while it copied, or that has lagged, looks again
 // with Lock held: no producer can overtake it there, so it cannot starve.
@@ -66,39 +67,69 @@ func (b *Buffer) pushRing(src unsafe.Pointer, size uint64) {
 	b.write(b.at(slot), src, size)
 }
 
+// fetchRing copies what is there, at most to.Max values, between one load of
+// tail and another. Producers take tail's cache line from the reader at every
+// push; so it is asked for twice in a batch, not twice a value.
+//
 //go:nosplit
-func (b *Buffer) readRing(c *Cursor, dst unsafe.Pointer, capacity uint64, locked bool) Found {
+func (b *Buffer) fetchRing(c *Cursor, to *Destination, locked bool) Outcome {
 	behind := atomic.LoadUint64(&b.tail) - c.position
 	if behind == 0 {
-		return Found{Outcome: Empty}
+		return Empty
 	}
 	if behind > b.capacity {
 		if !locked {
-			return Found{Outcome: NeedsLock}
+			return NeedsLock
 		}
-		return b.lag(c, behind-b.capacity)
+		return b.lag(c, to, behind-b.capacity)
 	}
-	found := b.copyOut(c.slot, c.position, dst, capacity)
-	atomic.StoreUint32(&c.fence, 0)
+	slot := b.copyMany(c, to, min(behind, to.Max))
+	loadsBeforeLoads(&c.fence)
+	// The oldest is the first to be overwritten.
 	if atomic.LoadUint64(&b.tail)-c.position >= b.slots {
-		return Found{Outcome: NeedsLock} // never with Lock held: tail stands still
+		return NeedsLock // never with Lock held: tail stands still
 	}
-	if found.Outcome == Value {
-		c.delivered++
-		c.position++
-		c.slot++
-		if c.slot == b.slots {
-			c.slot = 0
+	if to.Count == 0 {
+		return TooSmall
+	}
+	c.slot = slot
+	c.held = uint32(to.Count)
+	return Value
+}
+
+// copyMany copies the next values, at most n, while they fit, and gives the slot
+// behind them. Without Lock what it copies may be torn, as in copyOut.
+//
+//go:nosplit
+func (b *Buffer) copyMany(c *Cursor, to *Destination, n uint64) (slot uint64) {
+	slot = c.slot
+	for i, used := uint64(0), uint64(0); i < n; i++ {
+		at := b.at(slot)
+		size := loadSize(at)
+		if i == 0 {
+			to.Needed = size
+		}
+		if size > to.Size-used {
+			break
+		}
+		into := unsafe.Add(to.Data, uintptr(used))
+		copyFromSlot(into, unsafe.Add(at, header), uintptr(size))
+		to.describe(i, into, size, c.position+i)
+		to.Count = i + 1
+		used = min(used+(size+7)&^7, to.Size)
+		slot++
+		if slot == b.slots {
+			slot = 0
 		}
 	}
-	return found
+	return slot
 }
 
 // lag moves the cursor over n lost values to the oldest held, which lies
 // capacity slots before the one to be written. The caller holds both locks.
 //
 //go:nosplit
-func (b *Buffer) lag(c *Cursor, n uint64) Found {
+func (b *Buffer) lag(c *Cursor, to *Destination, n uint64) Outcome {
 	if b.slot >= b.capacity {
 		c.slot = b.slot - b.capacity
 	} else {
@@ -110,5 +141,6 @@ func (b *Buffer) lag(c *Cursor, n uint64) Found {
 	if faultLagOffByOne {
 		n--
 	}
-	return Found{Outcome: Lagged, Lost: n}
+	to.Lost = n
+	return Lagged
 }

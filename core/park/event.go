@@ -9,67 +9,68 @@ import (
 	"github.com/aimdb-dev/aimdb-go/core/memory"
 )
 
-// An Event is an eventcount: how readers sleep without losing a wake-up.
+// An Event is an eventcount: how readers sleep without losing a wake-up. It is
+// one word, a count and, in its lowest bit, whether someone may sleep:
 //
-//	reader                            producer
-//	e := Count()                      publish the value
-//	Enter()            (parked++)     if Parked() { Signal()  (count++), wake }
-//	look for a value again
-//	sleep while Count() == e
-//	Leave()            (parked--)
+//	reader                               producer
+//	                                     publish the value
+//	e := Announce()   (sets the bit)     if Signal() { wake }
+//	look for a value again               (the bit is set: add 1, which clears
+//	sleep while the word is e            it and makes the word another)
 //
-// Why no wake-up is lost: publishing and Parked, Enter and looking again are
-// each a store followed by a load, all sequentially consistent. Either the
-// reader sees the value, or the producer sees the reader; then count changes,
-// and a sleep that compares it with e ends or does not begin. A flag in the
-// place of the count loses wake-ups: it can be reset by another reader between
-// the producer's set and the sleep.
+// Why no wake-up is lost: publishing and Signal's look, Announce and looking
+// again are each a store followed by a load, all sequentially consistent.
+// Either the reader sees the value, or the producer sees the bit. Then it
+// changes the word, so that a sleep which compares it with e ends, being woken
+// after, or does not begin. Two producers that both saw the bit both add, and
+// the second sets it again: it has changed the word all the same, so nobody
+// sleeps on the value that it cleared the bit under, and a later producer wakes
+// once in vain. The signal clears the bit, so that a burst of values makes one
+// system call, not one for each value until the sleeper has run.
 //
-// Wrap-around of count: a sleeper would have to miss 2^32 signals between
-// Count and its sleep.
+// If only one of several sleepers is woken (mailbox), the others sleep on with
+// the bit cleared. So whoever has slept sets it again before looking (Announce);
+// a producer that saw it clear has published before that, and is seen. What is
+// for all of them, such as an end, must not ask the bit: Broadcast.
 //
-// The words are never reset, also not when their memory serves another
-// record: a thread that is late to leave then leaves the same word it entered.
-type Event struct {
-	parked uint32 // written by readers
-	count  uint32 // written by who wakes
-}
+// Wrap-around: a sleeper would have to miss 2^31 signals between Announce and
+// its sleep.
+//
+// The word is never reset, also not when its memory serves another record: a
+// thread that is late then does what it would have done to the one before.
+type Event struct{ word uint32 }
 
-// Count is what a sleep compares with.
+const announced = 1
+
+// Announce tells wakers of a reader that is about to sleep, and gives what its
+// sleep compares with.
 //
 //go:nosplit
-func (e *Event) Count() uint32 { return atomic.LoadUint32(&e.count) }
+func (e *Event) Announce() uint32 { return atomic.OrUint32(&e.word, announced) | announced }
 
-// Enter announces a reader that is about to sleep.
-//
-//go:nosplit
-func (e *Event) Enter() { atomic.AddUint32(&e.parked, 1) }
-
-// Leave takes the announcement back.
-//
-//go:nosplit
-func (e *Event) Leave() { atomic.AddUint32(&e.parked, ^uint32(0)) }
-
-// Signal reports whether a reader must be woken; if so, no sleep that began
-// before goes on or begins.
+// Signal reports whether sleepers must be woken; if so, no sleep announced
+// before goes on, once they are, or begins.
 //
 //go:nosplit
 func (e *Event) Signal() bool {
-	if atomic.LoadUint32(&e.parked) == 0 {
+	if atomic.LoadUint32(&e.word)&announced == 0 {
 		return false
 	}
-	atomic.AddUint32(&e.count, 1)
+	atomic.AddUint32(&e.word, 1)
 	return true
 }
+
+// Broadcast is a signal to all, announced or not: they must be woken.
+//
+//go:nosplit
+func (e *Event) Broadcast() { atomic.AddUint32(&e.word, announced+1) }
 
 // Address is the word to sleep on.
 //
 //go:nosplit
-func (e *Event) Address() uintptr { return uintptr(unsafe.Pointer(&e.count)) }
+func (e *Event) Address() uintptr { return uintptr(unsafe.Pointer(&e.word)) }
 
 // EventAt is the event whose Address is given.
 //
 //go:nosplit
-func EventAt(address uintptr) *Event {
-	return (*Event)(memory.Pointer(address - unsafe.Offsetof(Event{}.count)))
-}
+func EventAt(address uintptr) *Event { return (*Event)(memory.Pointer(address)) }

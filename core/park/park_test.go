@@ -58,15 +58,21 @@ func TestLock_UnlockWithAWaiterIsLeftToRelease(t *testing.T) {
 	require.True(t, lock.TryLock(plainOwner))
 }
 
-func TestEvent_ASignalAfterCountEndsTheSleepBeforeItBegins(t *testing.T) {
+func TestEvent_ASignalAfterAnnounceEndsTheSleepBeforeItBegins(t *testing.T) {
 	var event Event
-	expected := event.Count()
 	require.False(t, event.Signal(), "nobody is announced")
-	event.Enter()
+	expected := event.Announce()
 	require.True(t, event.Signal())
+	require.False(t, event.Signal(), "one signal is for all who announced")
 	require.True(t, Sleep(event.Address(), expected, Forever))
-	event.Leave()
 	require.Same(t, &event, EventAt(event.Address()))
+
+	expected = event.Announce()
+	event.Broadcast()
+	require.True(t, Sleep(event.Address(), expected, Forever))
+	require.True(t, event.Signal(), "a broadcast leaves the announcement")
+	event.Broadcast()
+	require.False(t, event.Signal(), "and makes none")
 }
 
 func TestSleep_TimeoutsAreSaid(t *testing.T) {

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build (amd64 || arm64) && !race && !asan && !msan && !aimdb_cgo
+
+package door
+
+import "github.com/aimdb-dev/aimdb-go/core"
+
+// Find gives the direct door.
+func Find() (e Entries) {
+	e[core.OpProduce] = produceAddress()
+	e[core.OpCommit] = commitAddress()
+	e[core.OpNext] = nextAddress()
+	e[core.OpReceive] = receiveAddress()
+	e[core.OpPeek] = peekAddress()
+	return e
+}
+
+// The addresses of the stubs.
+func produceAddress() uintptr
+func commitAddress() uintptr
+func nextAddress() uintptr
+func receiveAddress() uintptr
+func peekAddress() uintptr
+
+// What the stubs call: assembly can only name functions of its own package.
+
+//go:nosplit
+func produce(s *core.Step) { s.Produce() }
+
+//go:nosplit
+func commit(s *core.Step) { s.Commit() }
+
+//go:nosplit
+func next(s *core.Step) { s.Next() }
+
+//go:nosplit
+func receive(s *core.Step) { s.Receive() }
+
+//go:nosplit
+func peek(s *core.Step) { s.Peek() }
