@@ -1,8 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds libaimdb.so: tools/build-lib.sh DIRECTORY [GO BUILD FLAGS...]
-# Make and CMake both call this. The version comes from capi/aimdb.h.
+# Builds the library: tools/build-lib.sh DIRECTORY [GO BUILD FLAGS...]
+#   KIND=shared  libaimdb.so and its links (default)
+#   KIND=static  libaimdb.a, which needs -lpthread
+#
+# Make and CMake both call this. The version comes from capi/aimdb.h, the
+# architecture from the compiler: CC=aarch64-linux-gnu-gcc builds for arm64.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -10,14 +14,48 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 
+CC=${CC:-gcc}
+machine=$($CC -dumpmachine)
+case $machine in
+x86_64-*) GOARCH=amd64 ;;
+i?86-*) GOARCH=386 ;;
+aarch64-*) GOARCH=arm64 ;;
+arm*) GOARCH=arm ;;
+riscv64-*) GOARCH=riscv64 ;;
+*) echo "no library for the machine of $CC, $machine" >&2; exit 1 ;;
+esac
+GOARM=${GOARM:-7}
+export CC GOARCH GOARM
+export GOOS=linux CGO_ENABLED=1
+tool() { $CC -print-prog-name="$1"; }
+
 of() { sed -n "s/^#define AIMDB_$1 \"*\([0-9.]*\)\"*\$/\1/p" "$top/capi/aimdb.h"; }
 abi=$(of ABI_VERSION)
-file=libaimdb.so.$(of VERSION)
+
+shared() {
+    file=libaimdb.so.$(of VERSION)
+    go build -buildmode=c-shared -trimpath "$@" -o "$out/$file" -ldflags \
+        "${AIMDB_GO_LDFLAGS--s -w} -extldflags '-Wl,-soname,libaimdb.so.$abi \"-Wl,--version-script=$top/capi/libaimdb.map\"'" \
+        ./capi
+    rm -f "$out"/libaimdb.so*.h "$out/libaimdb.h" # the header is capi/aimdb.h
+    ln -sf "$file" "$out/libaimdb.so.$abi"
+    ln -sf "libaimdb.so.$abi" "$out/libaimdb.so"
+}
+
+# One object whose only global names are those of aimdb.h. Its constructors, Go's
+# among them in the order in which host.c wants them, run before a program's own,
+# which then may call the library.
+static() {
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    go build -buildmode=c-archive -trimpath "$@" -o "$work/go.a" -ldflags "${AIMDB_GO_LDFLAGS--s -w}" ./capi
+    (cd "$work" && "$(tool ar)" x go.a)
+    "$(tool ld)" -r -d -o "$work/aimdb.o" "$work"/go.o "$work"/0*.o
+    "$(tool objcopy)" --keep-global-symbols="$top/capi/symbols.txt" \
+        --rename-section .init_array=.init_array.00103 "$work/aimdb.o"
+    rm -f "$out/libaimdb.a"
+    "$(tool ar)" rcsD "$out/libaimdb.a" "$work/aimdb.o"
+}
 
 cd "$top"
-CGO_ENABLED=1 go build -buildmode=c-shared -trimpath "$@" -o "$out/$file" -ldflags \
-    "${AIMDB_GO_LDFLAGS--s -w} -extldflags '-Wl,-soname,libaimdb.so.$abi \"-Wl,--version-script=$top/capi/libaimdb.map\"'" \
-    ./capi
-rm -f "$out"/libaimdb*.h # the header is capi/aimdb.h
-ln -sf "$file" "$out/libaimdb.so.$abi"
-ln -sf "libaimdb.so.$abi" "$out/libaimdb.so"
+"${KIND:-shared}" "$@"
