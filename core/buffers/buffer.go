@@ -59,8 +59,7 @@ type Buffer struct {
 	// Written by readers.
 	Event park.Event
 	Armed uint32 // atomic: readers whose descriptor a push must write
-	_     uint32
-	_     [6]uint64
+	_     [14]uint32
 }
 
 // A slot is a size and the bytes, padded to 8.
