@@ -103,7 +103,7 @@ extern "C" {
 #define AIMDB_KEY_MAX 255        /* bytes in a key, without the NUL */
 #define AIMDB_TYPE_NAME_MAX 255  /* bytes in a type name, without the NUL */
 #define AIMDB_DEPTH_MAX 16       /* nested emissions on one thread */
-#define AIMDB_DISPATCHERS_MAX 4096 /* callback consumers in one process */
+#define AIMDB_DISPATCHERS_MAX 4096 /* threads that run callbacks in one process */
 
 
 /* 2  STATUS --------------------------------------------------------------- */
@@ -300,8 +300,10 @@ AIMDB_API aimdb_status_t aimdb_destroy(aimdb_t *db);
  *          AIMDB_LATEST   4
  *          AIMDB_MAILBOX  1
  *
- * Each consumer and reader takes at most 320 bytes more; a consumer also its
- * thread (stack_size of address space) and a buffer of payload_max.
+ * Each consumer and reader takes at most 320 bytes more. A consumer also takes
+ * a buffer of payload_max, and 400 bytes if it is shared; if not, its thread
+ * (stack_size of address space), and a buffer of 4096 if payload_max is less,
+ * with 48 bytes for each value it may take in hand.
  */
 
 typedef struct aimdb_record_config {
@@ -408,21 +410,34 @@ typedef struct aimdb_consumer_stats_t {
 } aimdb_consumer_stats_t;
 #define AIMDB_CONSUMER_STATS_INIT { sizeof(aimdb_consumer_stats_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
+typedef enum aimdb_dispatch {
+    AIMDB_DEDICATED = 0, /* a thread of its own: wakes soonest, may block as it likes */
+    AIMDB_SHARED = 1     /* few threads for all shared consumers of the database: for very many
+                            consumers. One that blocks is made up for by one more thread, after
+                            10 ms in which no other could begin */
+} aimdb_dispatch_t;
+
 typedef struct aimdb_consumer_config {
     size_t struct_size;
     aimdb_consumer_fn fn; /* not NULL */
     aimdb_lag_fn on_lag;  /* or NULL */
     void *user;           /* passed to `fn` and `on_lag` */
-    aimdb_free_fn free;   /* of `user`, or NULL; called on the dispatcher thread, its last act */
-    size_t stack_size;    /* bytes of the dispatcher thread's stack; 0: 1 MiB; at least 64 KiB */
+    aimdb_free_fn free;   /* of `user`, or NULL; called on the dispatcher thread, after the last
+                             callback */
+    size_t stack_size;    /* bytes of the dispatcher thread's stack; 0: 1 MiB; at least 64 KiB;
+                             AIMDB_SHARED: without meaning, their threads have 1 MiB */
+    aimdb_dispatch_t dispatch; /* on which thread; default AIMDB_DEDICATED */
 } aimdb_consumer_config_t;
-#define AIMDB_CONSUMER_CONFIG_INIT { sizeof(aimdb_consumer_config_t), NULL, NULL, NULL, NULL, 0 }
+#define AIMDB_CONSUMER_CONFIG_INIT                                                                 \
+    { sizeof(aimdb_consumer_config_t), NULL, NULL, NULL, NULL, 0, AIMDB_DEDICATED }
 
 /* Subscribes a consumer to a record, before or after start; it gets what is
- * produced from now on (AIMDB_LATEST: also the current value). Each
- * subscription has a thread of its own on which its callbacks run, with all
- * signals blocked but SIGURG, SIGPROF and the synchronous ones.
- * `consumer` may be NULL if the handle is not wanted.
+ * produced from now on (AIMDB_LATEST: also the current value). Its callbacks
+ * run one at a time and in order, on a thread of its own or, shared, on any of
+ * the database's, with all signals blocked but SIGURG, SIGPROF and the
+ * synchronous ones. A dispatcher thread may take a few values of a ring in
+ * hand, at most capacity / 8 and 32: they are pending like the others, and held
+ * on top of the capacity. `consumer` may be NULL if the handle is not wanted.
  *   AIMDB_OK
  *   AIMDB_CLOSED          the database is closing or closed: not subscribed
  *   AIMDB_ERR_NO_THREADS  no thread to be had, or AIMDB_DISPATCHERS_MAX reached
@@ -555,7 +570,7 @@ typedef enum aimdb_door {
 typedef struct aimdb_database_stats_t {
     size_t struct_size;
     uint64_t records;
-    uint64_t consumers; /* callback subscriptions whose thread has not ended */
+    uint64_t consumers; /* callback subscriptions that have not ended */
     uint64_t readers;   /* pull readers open */
     uint64_t memory;    /* bytes of all records */
     aimdb_door_t door;  /* the same for the whole process */

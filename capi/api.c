@@ -178,8 +178,10 @@ aimdb_status_t aimdb_subscribe(aimdb_record_t *record, const aimdb_consumer_conf
     if (c.stack_size && c.stack_size < SMALLEST_STACK)
         return side_fail(AIMDB_ERR_ARGUMENT, "config.stack_size: is %zu, at least %d bytes are needed",
                          c.stack_size, SMALLEST_STACK);
+    if ((int)c.dispatch < AIMDB_DEDICATED || (int)c.dispatch > AIMDB_SHARED)
+        return side_fail(AIMDB_ERR_ARGUMENT, "config.dispatch: %d is none", (int)c.dispatch);
     side_consumer_t given = {.fn = c.fn, .on_lag = c.on_lag, .user = c.user, .free = c.free,
-                             .stack_size = c.stack_size};
+                             .stack_size = c.stack_size, .shared = c.dispatch == AIMDB_SHARED};
     uint64_t handle = 0;
     IN_GO(goSubscribe(HANDLE(record), &given, &handle, side_text));
     if (status == AIMDB_OK && consumer) *consumer = (aimdb_consumer_t *)(uintptr_t)handle;

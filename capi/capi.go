@@ -37,7 +37,10 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(buffers.Message{})-C.sizeof_aimdb_message_t]
 	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Message{}.Sequence)-unsafe.Offsetof(C.aimdb_message_t{}.sequence)]
 	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]
-	_ = [1]struct{}{}[core.TellNotify-C.TODO_NOTIFY]
+	_ = [1]struct{}{}[core.More-C.STEP_MORE]
+	_ = [1]struct{}{}[core.TellReady-C.TODO_READY]
+	_ = [1]struct{}{}[core.OpWatch-C.STEP_WATCH]
+	_ = [1]struct{}{}[core.Share-C.SIDE_SHARE]
 	_ = [1]struct{}{}[core.Ops-C.STEPS]
 )
 
@@ -115,7 +118,9 @@ func goNotify(handle C.uint64_t) { core.Notify(core.Handle(handle)) }
 func goCreate(log C.aimdb_log_fn, level C.int32_t, user unsafe.Pointer, free C.aimdb_free_fn,
 	out *C.uint64_t, text *C.char) (status C.int32_t) {
 	defer caught(text, &status)
-	config := core.Config{Level: core.Level(level), OnEnd: func() { C.side_free(free, user) }}
+	config := core.Config{
+		Level: core.Level(level), OnEnd: func() { C.side_free(free, user) }, Worker: startWorker,
+	}
 	if log != nil {
 		config.Log = func(level core.Level, line string) {
 			C.side_log(log, C.aimdb_log_level_t(level), C.CString(line), user)
@@ -242,34 +247,62 @@ func goSubscribe(handle C.uint64_t, given *C.side_consumer_t, out *C.uint64_t, t
 	if err != nil {
 		return answer(text, err)
 	}
-	c, err := r.Subscribe(core.ConsumerConfig{Dispatcher: func(c *core.Consumer) error {
-		return dispatch(given, r, c)
-	}})
+	c, err := r.Subscribe(core.ConsumerConfig{
+		Shared:     bool(given.shared),
+		Dispatcher: func(c *core.Consumer) (uint64, error) { return dispatch(given, r, c) },
+	})
 	if err == nil {
 		*out = C.uint64_t(c.Handle())
 	}
 	return answer(text, err)
 }
 
-// dispatch starts the thread of a consumer, which carries the consumer as a
-// cgo.Handle until goEnded.
-func dispatch(given *C.side_consumer_t, r *core.Record, c *core.Consumer) error {
+// dispatch makes the C side of a consumer, and its thread unless it is shared. It
+// carries the consumer as a cgo.Handle until goEnded.
+func dispatch(given *C.side_consumer_t, r *core.Record, c *core.Consumer) (driver uint64, err error) {
 	given.handle, given.record = C.uint64_t(c.Handle()), C.uint64_t(r.Handle())
-	values, room := r.Config().Batch()
+	values, room := r.Config().Batch(bool(given.shared))
 	given.database, given.values, given.room = C.uint32_t(r.DatabaseIndex()), C.uint64_t(values), C.uint64_t(room)
 	name := "aimdb:" + r.Key()
 	copyString(given.name[:], name[:min(len(name), len(given.name)-1)])
 	carried := cgo.NewHandle(c)
 	given._go = C.uint64_t(carried)
-	switch C.side_dispatch(given) {
+	err = made(C.side_dispatch(given, (*C.uint64_t)(&driver)), "consumer")
+	if err != nil {
+		carried.Delete()
+	}
+	return driver, err
+}
+
+// made is the error of a status of the C side.
+func made(status C.int32_t, what string) error {
+	switch status {
 	case C.AIMDB_OK:
 		return nil
 	case C.AIMDB_ERR_NO_THREADS:
-		carried.Delete()
-		return &core.Error{Status: core.ErrNoThreads, Text: "record: no thread for one more consumer"}
+		return &core.Error{Status: core.ErrNoThreads, Text: "record: no thread for one more " + what}
 	}
-	carried.Delete()
-	return &core.Error{Status: core.ErrNoMemory, Text: "record: no memory for one more consumer"}
+	return &core.Error{Status: core.ErrNoMemory, Text: "record: no memory for one more " + what}
+}
+
+// startWorker starts a worker of shared consumers, or their watcher. The thread
+// carries the database as a cgo.Handle until goWorkerLeft.
+func startWorker(db *core.Database, watcher bool) error {
+	carried := cgo.NewHandle(db)
+	err := made(C.side_start_worker(C.uint64_t(db.Handle()), C.uint64_t(carried), C.bool(watcher)), "worker of shared consumers")
+	if err != nil {
+		carried.Delete()
+	}
+	return err
+}
+
+//export goAddWorker
+func goAddWorker(carried C.uint64_t) { cgo.Handle(carried).Value().(*core.Database).AddWorker() }
+
+//export goWorkerLeft
+func goWorkerLeft(carried C.uint64_t) {
+	cgo.Handle(carried).Value().(*core.Database).WorkerLeft()
+	cgo.Handle(carried).Delete()
 }
 
 //export goReport

@@ -72,10 +72,16 @@ void side_settle(step_t *s, step_op_t op) {
         else
             through_cgo(s, op);
     }
-    if (s->todo & TODO_NOTIFY) {
+    uint32_t todo = s->todo;
+    if (todo & TODO_NOTIFY) {
         sigset_t before;
         side_block(&before);
         goNotify(s->notify);
         side_restore(&before);
+    }
+    if (todo & TODO_READY) {
+        int32_t result = s->result;
+        side_drive(s, STEP_READY);
+        s->result = result;
     }
 }

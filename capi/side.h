@@ -66,6 +66,11 @@ void side_chain_sigurg(void);
 void side_restore_limits(void);
 void side_async_signals(sigset_t *set);
 
+/* worker.c: the library's own threads. */
+int32_t side_start_thread(void *(*run)(void *), void *argument, size_t stack_size);
+void side_begin_thread(const char *name); /* first and last in a thread */
+void side_thread_ended(void);
+
 /* dispatch.c */
 typedef struct side_consumer {
     aimdb_consumer_fn fn;
@@ -82,9 +87,28 @@ typedef struct side_consumer {
     char name[16];
     void *buffer;
     aimdb_message_t *messages;
+    bool shared;
+    int64_t begun; /* the callback that runs, or the turn */
+    int64_t reported;
+    uint64_t lagged, failures; /* not reported yet */
+    step_t step;
 } side_consumer_t;
 
-int32_t side_dispatch(side_consumer_t *consumer); /* starts the thread; a status */
+/* Makes a consumer, and starts its thread unless it is shared. */
+int32_t side_dispatch(const side_consumer_t *given, uint64_t *driver);
+void side_report(side_consumer_t *consumer);
+bool side_deliver(side_consumer_t *consumer);
+void side_end(side_consumer_t *consumer);
+
+/* pool.c */
+enum { SIDE_SHARE = 64 }; /* core.Share */
+typedef struct side_worker {
+    uint64_t database;
+    uint64_t go; /* a runtime/cgo.Handle of the database in Go */
+    bool watcher;
+} side_worker_t;
+
+int32_t side_start_worker(uint64_t database, uint64_t go, bool watcher);
 
 /* api.c: user functions that Go calls. */
 void side_log(aimdb_log_fn fn, aimdb_log_level_t level, char *text, void *user);

@@ -41,7 +41,8 @@ typedef struct step {
     uint32_t todo;
 } step_t;
 
-typedef enum { STEP_PRODUCE, STEP_COMMIT, STEP_NEXT, STEP_RECEIVE, STEP_PEEK, STEPS } step_op_t;
+typedef enum { STEP_PRODUCE, STEP_COMMIT, STEP_NEXT, STEP_RECEIVE, STEP_PEEK, STEP_READY, STEP_TAKE,
+               STEP_REST, STEP_WATCH, STEPS } step_op_t;
 
 /* Results that only drivers see; the others are an aimdb_status_t. */
 enum { STEP_CALL = 100, STEP_BUSY = 101, STEP_SLEEP = 102, STEP_FOREIGN = 103, STEP_EARLY = 104 };
@@ -55,7 +56,8 @@ enum {
     STEP_FAILED = 16,
     STEP_REPLACE = 32,
     STEP_REFUSE = 64,
-    STEP_CANCEL = 128
+    STEP_CANCEL = 128,
+    STEP_MORE = 256
 };
 
 /* todo */
@@ -66,7 +68,8 @@ enum {
     TODO_RELEASE_BOTH = 8,
     TODO_WAKE = 16,
     TODO_WAKE_DRAINED = 32,
-    TODO_NOTIFY = 64
+    TODO_NOTIFY = 64,
+    TODO_READY = 128
 };
 
 #define ANY_DATABASE UINT32_MAX

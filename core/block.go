@@ -13,15 +13,21 @@ import (
 // Control blocks: what the steps work on, off the Go heap, in arenas that are
 // never given back (package memory says why).
 
-// databaseBlock only counts generations.
-type databaseBlock struct{ generation uint32 }
+// A databaseBlock counts generations and holds the pool of shared consumers.
+type databaseBlock struct {
+	generation uint32
+	pool       poolBlock
+	_          [28]byte
+}
 
 // A recordBlock is a buffer and what produce needs besides, four cache lines.
-// Everything below buffer is written under buffer.Lock, and its generation
-// too: a producer that holds the lock and finds its handle's generation has
+// What follows sharers is written under buffer.Lock, and its generation too: a producer that holds the lock and finds its handle's generation has
 // the record, and its region, until it unlocks.
 type recordBlock struct {
 	buffer     buffers.Buffer
+	shared     uint32 // atomic: a shared consumer rests, and a push must queue it
+	sharers    uint32 // the first shared consumer, index + 1; under the pool's lock
+	_          [48]byte
 	generation uint32
 	state      uint32 // atomic: readers look without the lock
 	inflight   uint32 // atomic: producer functions that run; close sleeps on it
@@ -51,10 +57,14 @@ type cursorBlock struct {
 	cursor     buffers.Cursor
 	generation uint32
 	phase      uint32 // consumer; atomic: who waits for the end sleeps on it
-	record     uint64 // address of the recordBlock
+	next       uint32 // shared: the record's next shared consumer, index + 1
+	behind     uint32 // shared: the next in the queue, index + 1
+	record     uint32 // index
 	callback   bool   // a consumer, not a reader
 	polled     bool   // a reader with a descriptor
-	_          [6]byte
+	shared     uint8  // its state in the pool
+	_          byte
+	driver     uint64 // shared: the word of its driver outside of Go
 	failures   uint64
 	ns         uint64
 	nsMax      uint64
@@ -69,7 +79,7 @@ const (
 )
 
 var (
-	_ = [1]struct{}{}[unsafe.Sizeof(databaseBlock{})-1<<2]
+	_ = [1]struct{}{}[unsafe.Sizeof(databaseBlock{})-1<<6]
 	_ = [1]struct{}{}[unsafe.Sizeof(recordBlock{})-1<<8]
 	_ = [1]struct{}{}[unsafe.Sizeof(cursorBlock{})-1<<7]
 )
@@ -91,6 +101,15 @@ func databaseAt(index uint32) *databaseBlock {
 }
 
 //go:nosplit
+func poolAt(index uint32) *poolBlock {
+	address := databases.At(index)
+	if address == 0 {
+		return nil
+	}
+	return &(*databaseBlock)(memory.Pointer(address)).pool
+}
+
+//go:nosplit
 func cursorAt(index uint32) *cursorBlock {
 	address := cursors.At(index)
 	if address == 0 {
@@ -101,7 +120,7 @@ func cursorAt(index uint32) *cursorBlock {
 
 //go:nosplit
 func (c *cursorBlock) source() *recordBlock {
-	return (*recordBlock)(memory.Pointer(uintptr(c.record)))
+	return (*recordBlock)(memory.Pointer(records.At(c.record)))
 }
 
 //go:nosplit

@@ -5,7 +5,6 @@ package core
 import (
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
 	"github.com/aimdb-dev/aimdb-go/core/park"
@@ -42,10 +41,15 @@ type ConsumerConfig struct {
 	// OnLag is told of values lost, before the next value. May be nil.
 	OnLag func(e Emitter, r *Record, lost uint64)
 
+	// Shared consumers are served by the workers of their database, few for all
+	// of them. Others have a dispatcher each.
+	Shared bool
+
 	// Dispatcher, for consumers outside of Go, starts what calls Next steps in
-	// the place of a goroutine. It must have [Consumer.End] called after the
-	// step that answers Closed. If it fails there is no subscription.
-	Dispatcher func(*Consumer) error
+	// the place of a goroutine; of a shared consumer it gives the word that Take
+	// steps answer for it. It must have [Consumer.End] called after the step
+	// that answers Closed. If it fails there is no subscription.
+	Dispatcher func(*Consumer) (driver uint64, err error)
 
 	// OnEnd is called once, after the last callback, by the dispatcher in Go.
 	OnEnd func()
@@ -77,10 +81,27 @@ func (r *Record) Subscribe(config ConsumerConfig) (*Consumer, error) {
 }
 
 func (c *Consumer) begin() error {
-	if c.config.Dispatcher != nil {
-		return c.config.Dispatcher(c)
+	if c.config.Shared {
+		if err := c.record.db.startPool(); err != nil {
+			return err
+		}
 	}
-	go c.dispatch()
+	if c.config.Dispatcher != nil {
+		driver, err := c.config.Dispatcher(c)
+		if err != nil {
+			return err
+		}
+		c.block.driver = driver
+	}
+	switch {
+	case !c.config.Shared && c.config.Dispatcher == nil:
+		go newDispatcher(c).dispatch()
+	case c.config.Shared:
+		if c.config.Dispatcher == nil {
+			c.record.db.keepSharer(c.index, newDispatcher(c))
+		}
+		c.share()
+	}
 	return nil
 }
 
@@ -115,10 +136,14 @@ func (c *Consumer) End() {
 	if c.trouble != nil {
 		c.trouble.end(c)
 	}
+	if c.config.Shared {
+		c.unshare()
+	}
 	atomic.StoreUint32(&c.block.phase, done)
 	park.Wake(word(&c.block.phase), park.Everyone)
 	c.record.db.mu.Lock()
 	defer c.record.db.mu.Unlock()
+	delete(c.record.db.sharers, c.index)
 	c.markEnded()
 	c.freeIfLast()
 }
@@ -241,8 +266,8 @@ func (r *Record) attach(s *subscription, t handleType) error {
 	*s = subscription{record: r, block: b, index: index}
 	owner := b.cursor.Lock.Lock()
 	r.locked(func(rb *recordBlock) { b.cursor.Attach(&rb.buffer) })
-	b.record = uint64(uintptr(unsafe.Pointer(r.block)))
-	b.callback, b.polled = t == consumerHandle, false
+	b.record = r.index
+	b.callback, b.polled, b.shared = t == consumerHandle, false, single
 	b.failures, b.ns, b.nsMax = 0, 0, 0
 	atomic.StoreUint32(&b.phase, idle)
 	s.handle = handle(t, index, enliven(&b.generation))

@@ -29,14 +29,18 @@ type Database struct {
 	handle Handle
 	index  uint32
 	log    logger
+	worker func(*Database, bool) error
 
 	mu        sync.Mutex
 	state     lifecycle
 	records   map[string]*Record
-	consumers int  // subscriptions whose dispatcher has not ended
-	readers   int  // open
-	abandoned bool // a close has cut off values
-	closers   int  // closes under way: they work on records until they return
+	consumers int                    // subscriptions whose dispatcher has not ended
+	readers   int                    // open
+	abandoned bool                   // a close has cut off values
+	closers   int                    // closes under way: they work on records until they return
+	workers   int                    // of the pool, and its watcher
+	reaped    bool                   // the last worker gives the block back
+	sharers   map[uint32]*dispatcher // shared consumers in Go, by index
 	lastClose sync.Cond
 }
 
@@ -59,6 +63,11 @@ type Config struct {
 	Log   func(Level, string) // nil: to standard error
 	Level Level               // the least severe level to log
 	OnEnd func()              // called once, when Log will not be used again
+
+	// Worker, for databases driven from outside of Go, starts a worker of shared
+	// consumers, or their watcher, in the place of a goroutine. It must have
+	// [Database.WorkerLeft] called when its step answers Closed.
+	Worker func(db *Database, watcher bool) error
 }
 
 // New makes a database.
@@ -68,9 +77,11 @@ func New(config Config) (*Database, error) {
 		return nil, fail(ErrNoMemory, "db: no memory or address space for one more database")
 	}
 	generation := enliven(&databaseAt(index).generation)
+	databaseAt(index).pool.reset()
 	db := &Database{
 		handle: handle(databaseHandle, index, generation), index: index,
-		log: newLogger(config), records: make(map[string]*Record),
+		log: newLogger(config), worker: config.Worker, records: make(map[string]*Record),
+		sharers: make(map[uint32]*dispatcher),
 	}
 	db.lastClose.L = &db.mu
 	databaseTable.put(index, db)
@@ -255,7 +266,7 @@ func (db *Database) reap(all []*Record) {
 	for _, r := range all {
 		r.reap()
 	}
-	databases.Free(db.index)
+	db.endPool()
 	db.log.write(Info, "database destroyed")
 	db.log.release()
 }

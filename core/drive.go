@@ -29,8 +29,14 @@ func drive(s *Step, op Op) {
 		}
 	}
 	park.Disown()
-	if s.Todo&TellNotify != 0 {
+	todo := s.Todo
+	if todo&TellNotify != 0 {
 		Notify(Handle(s.Notify))
+	}
+	if todo&TellReady != 0 {
+		result := s.Result
+		drive(s, OpReady)
+		s.Result = result
 	}
 }
 
@@ -48,56 +54,102 @@ func (s *Step) settleLocks() {
 	}
 }
 
-// dispatch is the dispatcher of a consumer in Go: a goroutine that takes
-// values, calls the callback, and sleeps in between. Its twin in C is
-// capi/dispatch.c.
-func (c *Consumer) dispatch() {
-	values, room := c.record.config.Batch()
-	messages := make([]buffers.Message, values)
-	buffer := make([]byte, room+1)
-	message := Incoming{Record: c.record}
-	s := Step{Handle: c.handle, Destination: buffers.Destination{
-		Data: unsafe.Pointer(unsafe.SliceData(buffer)), Size: room, Max: values,
-		Messages: unsafe.Pointer(unsafe.SliceData(messages)), Distance: unsafe.Sizeof(messages[0]),
+// A dispatcher delivers to a consumer in Go: it takes values and calls the
+// callback. Its twin in C is capi/dispatch.c.
+type dispatcher struct {
+	Step
+	consumer *Consumer
+	messages []buffers.Message
+	buffer   []byte
+	incoming Incoming
+	frame    frame
+	begun    time.Time // of the callback: the end of the one before, but for sleeps
+}
+
+// newDispatcher takes memory for a batch.
+func newDispatcher(c *Consumer) *dispatcher {
+	values, room := c.record.config.Batch(c.config.Shared)
+	d := &dispatcher{
+		consumer: c, messages: make([]buffers.Message, values), buffer: make([]byte, room+1),
+		incoming: Incoming{Record: c.record},
+	}
+	d.Step = Step{Handle: c.handle, Database: c.record.db.index, Destination: buffers.Destination{
+		Data: unsafe.Pointer(unsafe.SliceData(d.buffer)), Size: room, Max: values,
+		Messages: unsafe.Pointer(unsafe.SliceData(d.messages)), Distance: unsafe.Sizeof(d.messages[0]),
 	}}
-	at := uintptr(s.Data)
-	var f frame
-	begun := time.Now()
+	return d
+}
+
+// dispatch is the goroutine of a consumer that is not shared.
+func (d *dispatcher) dispatch() {
+	d.begun = time.Now()
 	for {
-		s.Flags |= Wait
-		drive(&s, OpNext)
-		switch s.Result {
+		d.Flags |= Wait
+		drive(&d.Step, OpNext)
+		switch d.Result {
+		case OK, Lagged:
+			d.deliver()
 		case Sleep:
-			park.Sleep(uintptr(s.Event), s.Expected, Forever)
-			begun = time.Now()
-			continue
-		case Closed:
-			c.finish()
+			park.Sleep(uintptr(d.Event), d.Expected, Forever)
+			d.begun = time.Now()
+		default:
+			d.consumer.finish()
 			return
 		}
-		failed := false
-		emitter := f.enter(c.record.db, 1)
-		if s.Result == Lagged {
-			c.Report(s.Lost, 0)
-			if c.config.OnLag != nil {
-				c.config.OnLag(emitter, c.record, s.Lost)
-			}
-		} else {
-			m := &messages[s.Index]
-			message.Data, message.Sequence = buffer[m.Data-at:][:m.Size], m.Sequence
-			failed = c.config.Func(emitter, &message) != nil
+	}
+}
+
+// serve is a worker's turn with a shared consumer.
+func (d *dispatcher) serve() {
+	d.begun = time.Now()
+	for range Share {
+		drive(&d.Step, OpNext)
+		switch d.Result {
+		case OK, Lagged:
+			d.deliver()
+		case Empty:
+			d.rest(0)
+			return
+		default:
+			d.consumer.finish()
+			return
 		}
-		f.leave()
-		if s.Result == Lagged {
-			s.Flags |= Resumed
-			continue
+	}
+	d.rest(More)
+}
+
+// rest has a step of its own: with it the consumer, and the dispatcher's step,
+// become another worker's.
+func (d *dispatcher) rest(more uint32) {
+	s := Step{Handle: d.Handle, Database: d.Database, Flags: d.Flags | more, Elapsed: d.Elapsed}
+	d.Flags = 0
+	drive(&s, OpRest)
+}
+
+// deliver calls what the step says.
+func (d *dispatcher) deliver() {
+	c := d.consumer
+	emitter := d.frame.enter(c.record.db, 1)
+	if d.Result == Lagged {
+		c.Report(d.Lost, 0)
+		if c.config.OnLag != nil {
+			c.config.OnLag(emitter, c.record, d.Lost)
 		}
-		now := time.Now()
-		s.Elapsed, begun = uint64(now.Sub(begun)), now
-		s.Flags |= Ended
-		if failed {
-			s.Flags |= Failed
-			c.Report(0, 1)
-		}
+		d.frame.leave()
+		d.Flags |= Resumed
+		d.begun = time.Now()
+		return
+	}
+	m := &d.messages[d.Index]
+	d.incoming.Data = d.buffer[m.Data-uintptr(d.Data):][:m.Size]
+	d.incoming.Sequence = m.Sequence
+	failed := c.config.Func(emitter, &d.incoming) != nil
+	d.frame.leave()
+	now := time.Now()
+	d.Elapsed, d.begun = uint64(now.Sub(d.begun)), now
+	d.Flags |= Ended
+	if failed {
+		d.Flags |= Failed
+		c.Report(0, 1)
 	}
 }

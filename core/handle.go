@@ -71,7 +71,7 @@ func enliven(generation *uint32) uint32 {
 }
 
 var (
-	databases = memory.Arena{Shift: 2, Blocks: 1 << 12}
+	databases = memory.Arena{Shift: 6, Blocks: 1 << 12}
 	records   = memory.Arena{Shift: 8, Blocks: 1 << (14 + 2*wide)}
 	cursors   = memory.Arena{Shift: 7, Blocks: 1 << (15 + 3*wide)}
 )

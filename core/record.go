@@ -64,12 +64,13 @@ func DefaultRecord() RecordConfig {
 }
 
 // Batch is how much a dispatcher has in hand at most, values and bytes: as many
-// as fit a page, and few against the capacity, which they come on top of.
-func (c RecordConfig) Batch() (values, bytes uint64) {
+// as fit a page, and few against the capacity, which they come on top of; one
+// for a shared consumer, of which there are many.
+func (c RecordConfig) Batch(shared bool) (values, bytes uint64) {
 	const most, page = 32, 4096
 	each := (c.PayloadMax + 7) &^ 7
 	values = 1
-	if c.Buffer == Ring {
+	if c.Buffer == Ring && !shared {
 		values = max(1, min(most, c.Capacity/8, page/max(1, each)))
 	}
 	return values, values * each
@@ -158,7 +159,8 @@ func (r *Record) open(shape buffers.Shape) {
 	owner := b.buffer.Lock.Lock()
 	b.buffer.Open(shape, r.region, 0)
 	atomic.StoreUint32(&b.state, created)
-	b.database = r.db.index
+	b.database, b.sharers = r.db.index, 0
+	atomic.StoreUint32(&b.shared, 0)
 	b.function, b.user, b.rejected, b.calls, b.ns, b.nsMax = 0, 0, 0, 0, 0, 0
 	r.handle = handle(recordHandle, r.index, enliven(&b.generation))
 	b.buffer.Lock.Unlock(owner)
@@ -222,6 +224,7 @@ func (r *Record) wakeReaders() {
 	event.Broadcast()
 	park.Wake(event.Address(), park.Everyone)
 	r.notify()
+	r.wakeSharers()
 }
 
 // endConsumers waits for the dispatchers to drain and end, until the deadline;

@@ -19,6 +19,7 @@ import (
 //	produce -> OK, or Call: the driver runs the producer function -> commit
 //	next    -> OK: the driver runs the callback -> next ...
 //	receive -> OK, Empty, Sleep: the driver sleeps -> receive ...
+//	take -> OK -> next -> OK: the callback -> ... -> rest -> take ...
 //
 // Steps are nosplit, allocate nothing, store no pointers and cannot panic,
 // with all they call. The driver has checked its arguments: Data points to
@@ -49,7 +50,7 @@ type Step struct {
 	Expected  uint32    // out, Sleep: what the word must hold
 	WakeMost  uint32    // out: how many to wake
 	Flags     uint32    // in
-	Database  uint32    // in, produce: index the record's must be, or AnyDatabase; out: it is
+	Database  uint32    // in, produce: index the record's must be, or AnyDatabase; out: it is; in, rest
 	Result    Status    // out
 	Todo      uint32    // out: what the driver has to do besides
 }
@@ -73,6 +74,7 @@ const (
 	Replace                    // commit: the value is the replacement at Data
 	Refuse                     // commit: drop the value
 	Cancel                     // commit: the producer function could not be called
+	More                       // rest: the consumer may have something
 )
 
 // What Step.Todo asks for. A field named here holds something only if its bit is
@@ -85,6 +87,7 @@ const (
 	WakeUp                         // wake WakeMost sleepers of the word Wake
 	WakeDrained                    // wake all sleepers of the word Drained
 	TellNotify                     // pass Notify on
+	TellReady                      // step Ready, too; its Result is none
 )
 
 // An Op is a step's number.
@@ -96,6 +99,10 @@ const (
 	OpNext
 	OpReceive
 	OpPeek
+	OpReady
+	OpTake
+	OpRest
+	OpWatch
 
 	Ops = iota
 )
@@ -115,6 +122,14 @@ func (s *Step) Run(op Op) {
 		s.Receive()
 	case OpPeek:
 		s.Peek()
+	case OpReady:
+		s.Ready()
+	case OpTake:
+		s.Take()
+	case OpRest:
+		s.Rest()
+	case OpWatch:
+		s.Watch()
 	}
 }
 
@@ -188,6 +203,9 @@ func (s *Step) publish(r *recordBlock) {
 	}
 	if atomic.LoadUint32(&r.buffer.Armed) != 0 {
 		s.notify(handleOf(r))
+	}
+	if atomic.LoadUint32(&r.shared) != 0 {
+		s.Todo |= TellReady
 	}
 }
 

@@ -29,7 +29,8 @@ const (
 )
 
 // A Buffer is the control words of one buffer, on three cache lines by who
-// writes them: nobody (its shape), producers, and readers that go to sleep. A
+// writes them: nobody (its shape), producers, and readers that go to sleep; the
+// rest of the third is for such words of the record that holds it. A
 // line of 64 bytes shared by producers' and readers' words makes each push wait
 // for the other processor.
 // It is only ever reused for another Buffer: Lock and Event keep their words.
@@ -59,7 +60,6 @@ type Buffer struct {
 	// Written by readers.
 	Event park.Event
 	Armed uint32 // atomic: readers whose descriptor a push must write
-	_     [14]uint32
 }
 
 // A slot is a size and the bytes, padded to 8.

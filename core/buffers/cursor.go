@@ -21,7 +21,9 @@ type Cursor struct {
 	stopped  bool   // the account is final
 	_        [3]byte
 
-	delivered, laggedEvents, lagged, skipped, abandoned uint64
+	delivered, laggedEvents, abandoned uint64
+
+	lost uint64 // ring: lagged; latest: skipped
 }
 
 // Attach sets a cursor to the end of a buffer; a latest's to its current value,
@@ -33,7 +35,7 @@ func (c *Cursor) Attach(b *Buffer) {
 	}
 	c.start = c.position
 	c.held, c.stopped = 0, false
-	c.delivered, c.laggedEvents, c.lagged, c.skipped, c.abandoned = 0, 0, 0, 0, 0
+	c.delivered, c.laggedEvents, c.abandoned, c.lost = 0, 0, 0, 0
 }
 
 // An Account is what became of the values a reader had to account for:
@@ -47,27 +49,25 @@ type Account struct {
 //
 //go:nosplit
 func (c *Cursor) Account(b *Buffer) Account {
-	a := Account{
-		Delivered: c.delivered, LaggedEvents: c.laggedEvents, Lagged: c.lagged,
-		Skipped: c.skipped, Abandoned: c.abandoned,
-	}
+	a := Account{Delivered: c.delivered, LaggedEvents: c.laggedEvents, Abandoned: c.abandoned}
 	if b.kind == Mailbox {
 		a.Offered = c.delivered
 		return a
 	}
 	a.Offered = c.position - c.start
-	if c.stopped {
-		return a
+	lost := c.lost
+	if !c.stopped {
+		held := uint64(c.held)
+		behind := atomic.LoadUint64(&b.tail) - c.position - held
+		within := min(behind, b.capacity)
+		a.Offered += held + behind
+		a.Pending = held + within
+		lost += behind - within
 	}
-	held := uint64(c.held)
-	behind := atomic.LoadUint64(&b.tail) - c.position - held
-	within := min(behind, b.capacity)
-	a.Offered += held + behind
-	a.Pending = held + within
 	if b.kind == Latest {
-		a.Skipped += behind - within
+		a.Skipped = lost
 	} else {
-		a.Lagged += behind - within
+		a.Lagged = lost
 	}
 	return a
 }
@@ -101,6 +101,6 @@ func (c *Cursor) Stop(b *Buffer) {
 	}
 	a := c.Account(b)
 	c.position, c.held = c.start+a.Offered, 0
-	c.lagged, c.skipped, c.abandoned = a.Lagged, a.Skipped, a.Pending
+	c.lost, c.abandoned = a.Lagged+a.Skipped, a.Pending
 	c.stopped = true
 }

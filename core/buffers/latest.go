@@ -44,7 +44,7 @@ func (b *Buffer) fetchLatest(c *Cursor, to *Destination, locked bool) Outcome {
 			continue
 		}
 		if outcome == Value {
-			c.skipped += newest - c.position
+			c.lost += newest - c.position
 			c.position = newest
 			c.held = 1
 		}

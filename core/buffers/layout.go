@@ -6,8 +6,8 @@ import "unsafe"
 
 // Sizes that others rely on, checked when this is compiled.
 const (
-	BufferSize = 3 * 64
-	CursorSize = 80
+	BufferSize = 2*64 + 8
+	CursorSize = 72
 )
 
 var (

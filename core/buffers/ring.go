@@ -136,7 +136,7 @@ func (b *Buffer) lag(c *Cursor, to *Destination, n uint64) Outcome {
 		c.slot = b.slot + b.slots - b.capacity
 	}
 	c.position += n
-	c.lagged += n
+	c.lost += n
 	c.laggedEvents++
 	if faultLagOffByOne {
 		n--

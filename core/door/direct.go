@@ -13,6 +13,10 @@ func Find() (e Entries) {
 	e[core.OpNext] = nextAddress()
 	e[core.OpReceive] = receiveAddress()
 	e[core.OpPeek] = peekAddress()
+	e[core.OpReady] = readyAddress()
+	e[core.OpTake] = takeAddress()
+	e[core.OpRest] = restAddress()
+	e[core.OpWatch] = watchAddress()
 	return e
 }
 
@@ -22,6 +26,10 @@ func commitAddress() uintptr
 func nextAddress() uintptr
 func receiveAddress() uintptr
 func peekAddress() uintptr
+func readyAddress() uintptr
+func takeAddress() uintptr
+func restAddress() uintptr
+func watchAddress() uintptr
 
 // What the stubs call: assembly can only name functions of its own package.
 
@@ -39,3 +47,15 @@ func receive(s *core.Step) { s.Receive() }
 
 //go:nosplit
 func peek(s *core.Step) { s.Peek() }
+
+//go:nosplit
+func ready(s *core.Step) { s.Ready() }
+
+//go:nosplit
+func take(s *core.Step) { s.Take() }
+
+//go:nosplit
+func rest(s *core.Step) { s.Rest() }
+
+//go:nosplit
+func watch(s *core.Step) { s.Watch() }

@@ -65,6 +65,11 @@ func (e *Event) Signal() bool {
 //go:nosplit
 func (e *Event) Broadcast() { atomic.AddUint32(&e.word, announced+1) }
 
+// Count is what a sleep compares with that only a Broadcast is to end.
+//
+//go:nosplit
+func (e *Event) Count() uint32 { return atomic.LoadUint32(&e.word) }
+
 // Address is the word to sleep on.
 //
 //go:nosplit

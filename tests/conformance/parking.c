@@ -109,7 +109,7 @@ TEST(parking_callback_loses_no_wake_up)
     for (size_t b = 0; b < COUNT(buffers); b++) {
         aimdb_t *db = database();
         struct hammer hammer = { numbers(db, buffers[b], 4), { 0 } };
-        aimdb_consumer_config_t config = AIMDB_CONSUMER_CONFIG_INIT;
+        aimdb_consumer_config_t config = consumer_config();
         config.fn = receive_by_callback;
         config.user = &hammer.received[0];
         REQUIRE_OK(aimdb_subscribe(hammer.record, &config, NULL));

@@ -64,7 +64,7 @@ TEST(payload_in_a_callback_is_aligned_to_8_and_not_null_for_size_0)
         aimdb_t *db = database();
         aimdb_record_t *odd = record(db, "odd", buffers[b], 16, 5);
         atomic_int seen = 0;
-        aimdb_consumer_config_t config = AIMDB_CONSUMER_CONFIG_INIT;
+        aimdb_consumer_config_t config = consumer_config();
         config.fn = see_pointer;
         config.user = &seen;
         CHECK_OK(aimdb_subscribe(odd, &config, NULL));

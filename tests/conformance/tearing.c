@@ -74,7 +74,7 @@ static void check_tearing(aimdb_buffer_t buffer, size_t capacity, size_t words, 
     aimdb_t *db = database();
     struct torn torn = { record(db, "words", buffer, capacity, words * 8), words, last };
     struct torn_reader readers[2] = { { .torn = &torn, .waits = true }, { .torn = &torn } };
-    aimdb_consumer_config_t config = AIMDB_CONSUMER_CONFIG_INIT;
+    aimdb_consumer_config_t config = consumer_config();
     config.fn = consume_words;
     config.user = &torn;
     REQUIRE_OK(aimdb_subscribe(torn.record, &config, NULL));

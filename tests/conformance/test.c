@@ -320,9 +320,17 @@ void sink_free(void *user)
     pthread_mutex_unlock(&sink->lock);
 }
 
-aimdb_consumer_config_t sink_config(struct sink *sink)
+aimdb_consumer_config_t consumer_config(void)
 {
     aimdb_consumer_config_t config = AIMDB_CONSUMER_CONFIG_INIT;
+    const char *dispatch = getenv("AIMDB_TEST_DISPATCH");
+    if (dispatch && strcmp(dispatch, "shared") == 0) config.dispatch = AIMDB_SHARED;
+    return config;
+}
+
+aimdb_consumer_config_t sink_config(struct sink *sink)
+{
+    aimdb_consumer_config_t config = consumer_config();
     config.fn = sink_fn;
     config.on_lag = sink_lag;
     config.user = sink;

@@ -131,6 +131,8 @@ struct sink {
 int sink_fn(aimdb_emitter_t *emitter, const aimdb_message_t *message, void *user);
 void sink_lag(aimdb_emitter_t *emitter, aimdb_record_t *record, uint64_t lagged, void *user);
 void sink_free(void *user);
+/* The defaults; all consumers are shared with AIMDB_TEST_DISPATCH=shared. */
+aimdb_consumer_config_t consumer_config(void);
 aimdb_consumer_config_t sink_config(struct sink *sink);
 aimdb_consumer_t *sink_subscribe(struct sink *sink, aimdb_record_t *record);
 void sink_await_count(struct sink *sink, size_t count);

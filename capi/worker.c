@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/* The library's own threads: dispatchers, workers, watchers. They are made where
+ * a failure can be reported, which Go's runtime does not do. */
+
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "side.h"
+
+static _Atomic uint32_t threads;
+
+static bool start(void *(*run)(void *), void *argument, size_t stack) {
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) return false;
+    stack = (stack + 4095) & ~(size_t)4095;
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigset_t async, before;
+    side_async_signals(&async);
+    pthread_sigmask(SIG_BLOCK, &async, &before);
+    pthread_t thread;
+    bool made = pthread_attr_setstacksize(&attributes, stack) == 0 &&
+                pthread_create(&thread, &attributes, run, argument) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return made;
+}
+
+int32_t side_start_thread(void *(*run)(void *), void *argument, size_t stack_size) {
+    if (atomic_fetch_add(&threads, 1) < AIMDB_DISPATCHERS_MAX &&
+        start(run, argument, stack_size ? stack_size : 1 << 20))
+        return AIMDB_OK;
+    side_thread_ended();
+    return AIMDB_ERR_NO_THREADS;
+}
+
+void side_thread_ended(void) { atomic_fetch_sub(&threads, 1); }
+
+void side_begin_thread(const char *name) {
+    sigset_t before;
+    side_block(&before);
+    side_self.blocked = true;
+    pthread_setname_np(pthread_self(), name);
+}
