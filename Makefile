@@ -104,4 +104,4 @@ soak: ## the race detector and the fuzzers, for long
 clean: ## remove build/
 	rm -rf $(BUILD)
 
-include tools/abi.mk tools/cpp.mk tools/install.mk
+include tools/abi.mk tools/cpp.mk tools/cross.mk tools/install.mk

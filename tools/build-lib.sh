@@ -42,19 +42,28 @@ shared() {
     ln -sf "libaimdb.so.$abi" "$out/libaimdb.so"
 }
 
-# One object whose only global names are those of aimdb.h. Its constructors, Go's
-# among them in the order in which host.c wants them, run before a program's own,
+# What the objects have of each other is renamed to aimdb__*, so that it meets no
+# name of a program's. (Linking them into one object and hiding it there makes
+# binutils 2.40 for arm64 crash on the link after.) Their constructors run in the
+# order of host.c whatever the order of linking, and before a program's own,
 # which then may call the library.
 static() {
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     go build -buildmode=c-archive -trimpath "$@" -o "$work/go.a" -ldflags "${AIMDB_GO_LDFLAGS--s -w}" ./capi
-    (cd "$work" && "$(tool ar)" x go.a)
-    "$(tool ld)" -r -d -o "$work/aimdb.o" "$work"/go.o "$work"/0*.o
-    "$(tool objcopy)" --keep-global-symbols="$top/capi/symbols.txt" \
-        --rename-section .init_array=.init_array.00103 "$work/aimdb.o"
+    cd "$work"
+    "$(tool ar)" x go.a
+    rm go.a
+    "$(tool nm)" -g --defined-only -- *.o |
+        awk 'NF == 3 && $3 !~ /^aimdb_/ { print $3, "aimdb__" $3 }' | sort -u > names
+    for object in *.o; do
+        after=104
+        [ "$object" = go.o ] && after=103
+        "$(tool objcopy)" --redefine-syms=names --rename-section .init_array=.init_array.00$after "$object"
+        mv "$object" "aimdb_$object"
+    done
     rm -f "$out/libaimdb.a"
-    "$(tool ar)" rcsD "$out/libaimdb.a" "$work/aimdb.o"
+    "$(tool ar)" rcsD "$out/libaimdb.a" *.o
 }
 
 cd "$top"
