@@ -12,7 +12,7 @@ LINK    := -L$(BUILD) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
 STATICCHECK := $(BUILD)/tools/staticcheck
 
 .PHONY: help lib demo test lint header symbols test-go test-race test-faults test-harness test-c \
-        test-conformance test-asan test-tsan bench soak clean toolchain
+        test-conformance test-asan test-tsan soak clean toolchain
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -90,12 +90,7 @@ test-asan: lib ## the C tests under AddressSanitizer
 test-tsan: lib ## the C tests under ThreadSanitizer
 	tests/c/sanitize.sh tsan
 
-$(BUILD)/latency: bench/latency.c capi/aimdb.h $(LIB)
-	$(CC) -std=gnu11 $(CFLAGS) $(STRICT) -Icapi $< -o $@ $(LINK)
-
-bench: $(BUILD)/latency ## latency, throughput, push and receive
-	$(BUILD)/latency
-	go test -run '^$$' -bench . -benchmem ./core/...
+include bench/bench.mk
 
 soak: ## the race detector and the fuzzers, for long
 	go test -race -count 20 -timeout 60m ./core/...

@@ -384,8 +384,18 @@ AIMDB_API aimdb_status_t aimdb_set_producer(aimdb_record_t *record,
  *                        once per thread and depth */
 AIMDB_API aimdb_status_t aimdb_produce(aimdb_record_t *record, const void *data, size_t size);
 
-/* The same from inside a callback, with the emitter it was given; the record
- * must be of the emitter's database.
+/* Gives `count` values to a record, one after the other, each as aimdb_produce
+ * does. They lie back to back in `data` (NULL if all sizes are 0), the i-th with
+ * sizes[i] bytes. Ends with the first that is not enqueued; values of other
+ * threads may come in between. *produced, unless NULL, says how many were
+ * enqueued, whatever the status is.
+ *   AIMDB_OK             all of them
+ *   as aimdb_produce, of the value number *produced */
+AIMDB_API aimdb_status_t aimdb_produce_batch(aimdb_record_t *record, const void *data,
+                                             const size_t *sizes, size_t count, size_t *produced);
+
+/* The same as aimdb_produce from inside a callback, with the emitter it was
+ * given; the record must be of the emitter's database.
  *   as aimdb_produce, and
  *   AIMDB_ERR_EMITTER    NULL, made up, or its callback has returned
  *   AIMDB_ERR_HANDLE     also: the record is of another database */

@@ -33,7 +33,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Owner)-unsafe.Offsetof(C.step_t{}.owner)]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Result)-unsafe.Offsetof(C.step_t{}.result)]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Todo)-unsafe.Offsetof(C.step_t{}.todo)]
-	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Destination{}.Lost)-unsafe.Offsetof(C.step_t{}.lost)]
+	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Destination{}.Ahead)-unsafe.Offsetof(C.step_t{}.ahead)]
 	_ = [1]struct{}{}[unsafe.Sizeof(buffers.Message{})-C.sizeof_aimdb_message_t]
 	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Message{}.Sequence)-unsafe.Offsetof(C.aimdb_message_t{}.sequence)]
 	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]

@@ -54,8 +54,28 @@ void side_wake(uint64_t word, uint32_t most) {
 
 /* The lock's word is core/park.Lock's: the kernel's own format of an owner and
  * the bit FUTEX_WAITERS. */
+static inline void pause_briefly(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Locks are held for less than a sleep and a wake-up take: at most a microsecond
+ * is waited for that. */
+static bool comes_free(uint64_t lock) {
+    const _Atomic uint32_t *word = (const _Atomic uint32_t *)(uintptr_t)lock;
+    for (int i = 0; i < 20; i++) {
+        if (atomic_load_explicit(word, memory_order_relaxed) == 0) return true;
+        pause_briefly();
+    }
+    return false;
+}
+
 bool side_lock_wait(uint64_t lock, uint32_t owner) {
     (void)owner;
+    if (comes_free(lock)) return false;
     if (side_inherit) {
         if (futex(lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL) == 0) return true;
         sched_yield();

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include <stdio.h>
+#include <string.h>
+
 #include "side.h"
 
 static aimdb_status_t answer(const step_t *s) {
@@ -87,6 +90,29 @@ static aimdb_status_t produce(aimdb_record_t *record, const void *data, size_t s
 aimdb_status_t aimdb_produce(aimdb_record_t *record, const void *data, size_t size) {
     GUARD();
     return produce(record, data, size, side_self.depth, ANY_DATABASE);
+}
+
+/* The text of a bad "size" names the element instead. */
+static aimdb_status_t of_element(aimdb_status_t status, size_t i) {
+    char rest[TEXT_MAX];
+    if (status != AIMDB_ERR_SIZE) return status;
+    snprintf(rest, sizeof rest, "%s", side_text + strlen("size"));
+    return side_fail(status, "sizes[%zu]%s", i, rest);
+}
+
+aimdb_status_t aimdb_produce_batch(aimdb_record_t *record, const void *data, const size_t *sizes,
+                                   size_t count, size_t *produced) {
+    if (produced) *produced = 0;
+    GUARD();
+    if (count) NOT_NULL(sizes);
+    const char *value = data;
+    for (size_t i = 0; i < count; i++) {
+        aimdb_status_t status = produce(record, value, sizes[i], side_self.depth, ANY_DATABASE);
+        if (produced) *produced = i + (status == AIMDB_OK);
+        if (status != AIMDB_OK) return of_element(status, i);
+        if (value) value += sizes[i];
+    }
+    return AIMDB_OK;
 }
 
 aimdb_status_t aimdb_emit(aimdb_emitter_t *emitter, aimdb_record_t *record, const void *data,

@@ -41,8 +41,15 @@ static aimdb_status_t receive(aimdb_reader_t *reader, void *buffer, size_t capac
     if (!buffer && capacity)
         return side_fail(AIMDB_ERR_ARGUMENT, "buffer: is NULL and capacity is not 0");
     size_t distance = messages->struct_size;
-    step_t s = {.data = buffer, .messages = messages, .handle = HANDLE(reader), .size = capacity,
-                .max = max};
+    step_t s; /* what a step only writes is left as it is */
+    s.data = buffer;
+    s.size = capacity;
+    s.messages = messages;
+    s.max = max;
+    s.ahead = false;
+    s.handle = HANDLE(reader);
+    s.event = 0;
+    s.flags = 0;
     wait(&s, timeout_ns);
     if (s.count) SYNC_ACQUIRE(s.record);
     for (size_t i = 0; i < s.count && distance > sizeof *messages; i++)

@@ -5,6 +5,7 @@
 #ifndef AIMDB_STEP_H
 #define AIMDB_STEP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,8 @@ typedef struct step {
     uint64_t count;
     uint64_t needed;
     uint64_t lost;
+    bool ahead;
+    char unused[7];
     uint64_t handle;
     uint64_t index;
     uint64_t sequence;

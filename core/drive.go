@@ -75,7 +75,7 @@ func newDispatcher(c *Consumer) *dispatcher {
 	}
 	d.Step = Step{Handle: c.handle, Database: c.record.db.index, Destination: buffers.Destination{
 		Data: unsafe.Pointer(unsafe.SliceData(d.buffer)), Size: room, Max: values,
-		Messages: unsafe.Pointer(unsafe.SliceData(d.messages)), Distance: unsafe.Sizeof(d.messages[0]),
+		Messages: unsafe.Pointer(unsafe.SliceData(d.messages)), Distance: unsafe.Sizeof(d.messages[0]), Ahead: true,
 	}}
 	return d
 }

@@ -38,10 +38,13 @@ func TestModel_AnySequenceOfCallsKeepsTheAccounts(t *testing.T) {
 		require.NoError(rt, err)
 		require.NoError(rt, db.Start())
 		var consumed []uint64
-		consumer, err := r.Subscribe(ConsumerConfig{Func: func(_ Emitter, m *Incoming) error {
-			consumed = append(consumed, value(m.Data))
-			return nil
-		}})
+		consumer, err := r.Subscribe(ConsumerConfig{
+			Shared: rapid.Bool().Draw(rt, "shared"),
+			Func: func(_ Emitter, m *Incoming) error {
+				consumed = append(consumed, value(m.Data))
+				return nil
+			},
+		})
 		require.NoError(rt, err)
 		m := &modelRecord{readers: make(map[*Reader]*modelReader)}
 		for _, op := range rapid.SliceOfN(rapid.IntRange(0, 9), 1, 120).Draw(rt, "ops") {

@@ -96,7 +96,7 @@ func (s *Step) Next() {
 		s.Index = s.Count - c.cursor.Held()
 		c.cursor.Deliver(1)
 		atomic.StoreUint32(&c.phase, calling)
-	case Lagged:
+	case Lagged: // the values that may have come with it are next
 		atomic.StoreUint32(&c.phase, calling)
 	case Closed:
 		c.cursor.Stop(&r.buffer)

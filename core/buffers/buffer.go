@@ -209,6 +209,8 @@ type Destination struct {
 	Count    uint64  // out: values
 	Needed   uint64  // out: bytes of the first value; TooSmall: it needs so many
 	Lost     uint64  // out, Lagged: how many values
+	Ahead    bool    // in: the reader can hold values; Lagged may come with some
+	_        [7]byte
 }
 
 // Fetch copies the reader's next values. They are still pending: Deliver says

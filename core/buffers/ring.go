@@ -3,6 +3,7 @@
 package buffers
 
 import (
+	"math/bits"
 	"sync/atomic"
 	"unsafe"
 )
@@ -51,8 +52,10 @@ import (
 //   - in the reader, the loads of the payload before the second load of tail
 //     (loadsBeforeLoads).
 //
-// A reader that was overtaken while it copied, or that has lagged, looks again
-// with Lock held: no producer can overtake it there, so it cannot starve.
+// A reader that was overtaken while it copied looks again with Lock held: no
+// producer can overtake it there, so it cannot starve. A lag needs no lock: how
+// far the reader is behind one tail says how much is lost, and how many slots
+// to go on.
 
 // ringSlots is the capacity, the slot being written, and an eighth.
 func ringSlots(capacity uint64) uint64 { return capacity + capacity/8 + 1 }
@@ -71,30 +74,40 @@ func (b *Buffer) pushRing(src unsafe.Pointer, size uint64) {
 // tail and another. Producers take tail's cache line from the reader at every
 // push; so it is asked for twice in a batch, not twice a value.
 //
+// A reader that has lagged goes on from the oldest value held. If it can hold
+// values (to.Ahead), it takes some at once: until it came again, so many more
+// might be lost that it would never get one.
+//
 //go:nosplit
 func (b *Buffer) fetchRing(c *Cursor, to *Destination, locked bool) Outcome {
 	behind := atomic.LoadUint64(&b.tail) - c.position
 	if behind == 0 {
 		return Empty
 	}
+	outcome := Value
 	if behind > b.capacity {
-		if !locked {
-			return NeedsLock
+		to.Lost = b.lag(c, behind-b.capacity)
+		outcome, behind = Lagged, b.capacity
+		if !to.Ahead {
+			return Lagged
 		}
-		return b.lag(c, to, behind-b.capacity)
 	}
 	slot := b.copyMany(c, to, min(behind, to.Max))
 	loadsBeforeLoads(&c.fence)
 	// The oldest is the first to be overwritten.
-	if atomic.LoadUint64(&b.tail)-c.position >= b.slots {
-		return NeedsLock // never with Lock held: tail stands still
+	if atomic.LoadUint64(&b.tail)-c.position >= b.slots { // never with Lock held: tail stands still
+		to.Count = 0
+		if outcome == Lagged {
+			return Lagged
+		}
+		return NeedsLock
 	}
-	if to.Count == 0 {
+	if to.Count == 0 && outcome == Value {
 		return TooSmall
 	}
 	c.slot = slot
 	c.held = uint32(to.Count)
-	return Value
+	return outcome
 }
 
 // copyMany copies the next values, at most n, while they fit, and gives the slot
@@ -125,15 +138,14 @@ func (b *Buffer) copyMany(c *Cursor, to *Destination, n uint64) (slot uint64) {
 	return slot
 }
 
-// lag moves the cursor over n lost values to the oldest held, which lies
-// capacity slots before the one to be written. The caller holds both locks.
+// lag moves the cursor over n lost values to the oldest held, and gives how many
+// to tell.
 //
 //go:nosplit
-func (b *Buffer) lag(c *Cursor, to *Destination, n uint64) Outcome {
-	if b.slot >= b.capacity {
-		c.slot = b.slot - b.capacity
-	} else {
-		c.slot = b.slot + b.slots - b.capacity
+func (b *Buffer) lag(c *Cursor, n uint64) uint64 {
+	c.slot += modulo(n, b.slots)
+	if c.slot >= b.slots {
+		c.slot -= b.slots
 	}
 	c.position += n
 	c.lost += n
@@ -141,6 +153,20 @@ func (b *Buffer) lag(c *Cursor, to *Destination, n uint64) Outcome {
 	if faultLagOffByOne {
 		n--
 	}
-	to.Lost = n
-	return Lagged
+	return n
+}
+
+// modulo is n % m, m not 0, without a division, for which the compiler adds a
+// panic. Each round takes at least half of n away.
+//
+//go:nosplit
+func modulo(n, m uint64) uint64 {
+	for n >= m {
+		shift := uint(bits.LeadingZeros64(m)-bits.LeadingZeros64(n)) & 63
+		if m<<shift > n {
+			shift--
+		}
+		n -= m << (shift & 63)
+	}
+	return n
 }

@@ -275,6 +275,10 @@ func TestPayloadOfABadSizeIsRefused(t *testing.T) {
 	data := make([]byte, 100)
 	give := func(want Status, argument string, record Handle, data any, size any) {
 		refused(t, want, argument, "aimdb_produce", record, data, size)
+		if n, wide := size.(uintptr); wide {
+			element := strings.Replace(argument, "size", "sizes[0]", 1)
+			refused(t, want, element, "aimdb_produce_batch", record, data, []uintptr{n}, 1, nil)
+		}
 		w.server.run(t, func() {
 			refused(t, want, argument, "aimdb_emit", w.server.emitter, record, data, size)
 		})

@@ -35,7 +35,8 @@ type param struct {
 
 // Where the header allows NULL. A buffer or data may be NULL if its size is 0.
 var nullable = map[string][]string{
-	"aimdb_create": {"config"}, "aimdb_register": {"config"}, "aimdb_open": {"type_name"},
+	"aimdb_produce_batch": {"produced"},
+	"aimdb_create":        {"config"}, "aimdb_register": {"config"}, "aimdb_open": {"type_name"},
 	"aimdb_subscribe": {"consumer"}, "aimdb_unsubscribe": {"last"}, "aimdb_reader_close": {"last"},
 }
 

@@ -36,6 +36,7 @@ var lifecycle = map[string][states]Status{
 	"aimdb_record_info":    {OK, OK, OK, OK, ErrHandle},
 	"aimdb_set_producer":   {OK, ErrState, ErrState, ErrState, ErrHandle},
 	"aimdb_produce":        {ErrState, OK, Closed, Closed, ErrHandle},
+	"aimdb_produce_batch":  {ErrState, OK, Closed, Closed, ErrHandle},
 	"aimdb_emit":           {ErrEmitter, OK, Closed, ErrEmitter, ErrEmitter},
 	"aimdb_subscribe":      {OK, OK, Closed, Closed, ErrHandle},
 	"aimdb_unsubscribe":    {OK, OK, OK, OK, ErrHandle},
@@ -189,7 +190,7 @@ func TestCallsThatOverlapDestroyAreSafeAndReachNoOtherDatabase(t *testing.T) {
 	var stop atomic.Bool
 	var callers sync.WaitGroup
 	for _, calls := range [][]string{
-		{"aimdb_produce", "aimdb_peek", "aimdb_open", "aimdb_record_info", "aimdb_record_stats"},
+		{"aimdb_produce", "aimdb_produce_batch", "aimdb_peek", "aimdb_open", "aimdb_record_info", "aimdb_record_stats"},
 		{"aimdb_reader_open", "aimdb_try_recv", "aimdb_recv", "aimdb_recv_batch", "aimdb_reader_fd",
 			"aimdb_reader_stats", "aimdb_reader_close"},
 		{"aimdb_subscribe", "aimdb_unsubscribe", "aimdb_consumer_stats", "aimdb_database_stats",

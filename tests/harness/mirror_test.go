@@ -87,6 +87,9 @@ const (
 	LogWarning int32 = 1
 	LogDebug   int32 = 3
 
+	Dedicated int32 = 0
+	Shared    int32 = 1
+
 	Accept  int32 = 0
 	Reject  int32 = 1
 	Replace int32 = 2
@@ -106,6 +109,7 @@ var constants = map[string]int64{
 	"AIMDB_LOG_ERROR": 0, "AIMDB_LOG_WARNING": int64(LogWarning), "AIMDB_LOG_INFO": 2,
 	"AIMDB_LOG_DEBUG": int64(LogDebug), "AIMDB_LOG_OFF": 4,
 	"AIMDB_ACCEPT": int64(Accept), "AIMDB_REJECT": int64(Reject), "AIMDB_REPLACE": int64(Replace),
+	"AIMDB_DEDICATED": int64(Dedicated), "AIMDB_SHARED": int64(Shared),
 	"AIMDB_DOOR_CGO": int64(DoorCgo), "AIMDB_DOOR_DIRECT": int64(DoorDirect),
 }
 
@@ -163,6 +167,7 @@ type ConsumerStats struct {
 
 type ConsumerConfig struct {
 	StructSize, Fn, OnLag, User, Free, StackSize uintptr
+	Dispatch                                     int32
 }
 
 type RecordStats struct {

@@ -84,6 +84,31 @@ func TestProducerFunctionAcceptsRejectsReplacesAndIsSetOnce(t *testing.T) {
 	require.Equal(t, []uint64{2, 3, 8, 5}, []uint64{stats.Produced, stats.Rejected, stats.Bytes, stats.ProducerCalls})
 }
 
+func TestBatchEndsWithTheFirstValueThatIsNotEnqueued(t *testing.T) {
+	w := newWorld(t)
+	record := register(t, w.idle, "r", nil)
+	verdicts := []int32{Accept, Accept, Reject, Accept, Accept}
+	next := 0
+	h := &hook{produce: func(Handle, *Message, *Draft) int32 { next++; return verdicts[next-1] }}
+	ok(t, "aimdb_set_producer", record, h.producer())
+	var reader Handle
+	ok(t, "aimdb_reader_open", record, &reader)
+	ok(t, "aimdb_start", w.idle)
+	values, sizes := []byte("abbccc dddd"), []uintptr{1, 2, 3}
+	var produced uintptr
+	gives(t, Rejected, "aimdb_produce_batch", record, values, sizes, 3, &produced)
+	require.EqualValues(t, 2, produced)
+	ok(t, "aimdb_produce_batch", record, values[6:], []uintptr{1, 4}, 2, &produced)
+	require.EqualValues(t, 2, produced)
+	ok(t, "aimdb_produce_batch", record, nil, nil, 0, &produced)
+	require.Zero(t, produced)
+	for _, want := range []string{"a", "bb", " ", "dddd"} {
+		buffer, m := make([]byte, 8), newMessage()
+		ok(t, "aimdb_try_recv", reader, buffer, len(buffer), m)
+		require.Equal(t, want, string(buffer[:m.Size]))
+	}
+}
+
 func TestAnswerThatIsNoVerdictIsRejectedWithAText(t *testing.T) {
 	w := newWorld(t)
 	record := register(t, w.idle, "r", nil)
@@ -96,18 +121,18 @@ func TestAnswerThatIsNoVerdictIsRejectedWithAText(t *testing.T) {
 }
 
 func TestEmissionNestedDeeperThanTheLimitIsRefused(t *testing.T) {
-	for _, emit := range []bool{true, false} {
+	for _, how := range []string{"aimdb_emit", "aimdb_produce", "aimdb_produce_batch"} {
 		w := newWorld(t)
 		record := register(t, w.idle, "cycle", nil)
 		deep := 0
 		var last Status
 		h := &hook{produce: func(emitter Handle, _ *Message, _ *Draft) int32 {
 			deep++
-			if emit {
-				last = min(last, call(t, "aimdb_emit", emitter, record, nil, 0))
-			} else {
-				last = min(last, call(t, "aimdb_produce", record, nil, 0))
+			args := map[string][]any{
+				"aimdb_emit": {emitter, record, nil, 0}, "aimdb_produce": {record, nil, 0},
+				"aimdb_produce_batch": {record, nil, []uintptr{0}, 1, nil},
 			}
+			last = min(last, call(t, how, args[how]...))
 			return Accept
 		}}
 		ok(t, "aimdb_set_producer", record, h.producer())
@@ -165,6 +190,7 @@ func TestConsumerOrDraftWithoutMemoryIsRefused(t *testing.T) {
 	refused(t, ErrNoMemory, "record", "aimdb_subscribe", vast, new(hook).consumer(), new(Handle))
 	ok(t, "aimdb_start", w.idle)
 	refused(t, ErrNoMemory, "record", "aimdb_produce", vast, number(1), 8)
+	refused(t, ErrNoMemory, "record", "aimdb_produce_batch", vast, number(1), []uintptr{8}, 1, nil)
 	produce(t, calls, nil)
 	within(t, s.entered, "a callback")
 	s.run(t, func() { refused(t, ErrNoMemory, "record", "aimdb_emit", s.emitter, vast, number(1), 8) })

@@ -216,6 +216,7 @@ func (w *world) arguments(name string) []any {
 		"aimdb_record_info":    {w.latest, newRecordInfo()},
 		"aimdb_set_producer":   {w.latest, &ProducerConfig{StructSize: newProducerConfig().StructSize, Fn: producerFn}},
 		"aimdb_produce":        {w.latest, buffer[:8], 8},
+		"aimdb_produce_batch":  {w.latest, buffer[:8], []uintptr{4, 4}, 2, new(uintptr)},
 		"aimdb_emit":           {w.server.emitter, w.latest, buffer[:8], 8},
 		"aimdb_subscribe":      {w.exact, &ConsumerConfig{StructSize: newConsumerConfig().StructSize, Fn: consumerFn}, out},
 		"aimdb_unsubscribe":    {w.consumer, newConsumerStats()},

@@ -72,6 +72,7 @@ static void child(void) {
     TELL(aimdb_record_info, record, &info);
     TELL(aimdb_set_producer, record, &pc);
     TELL(aimdb_produce, record, "x", 1);
+    TELL(aimdb_produce_batch, record, "x", (size_t[]){1}, 1, NULL);
     TELL(aimdb_emit, NULL, record, "x", 1);
     TELL(aimdb_subscribe, record, &cc, &c);
     TELL(aimdb_unsubscribe, consumer, &cs);
