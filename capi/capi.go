@@ -47,6 +47,7 @@ var (
 func init() {
 	C.side_restore_limits()
 	C.side_chain_sigurg()
+	C.side_start_clock()
 	C.side_inherit = C.bool(park.InheritPriority())
 	// The first timer opens the runtime's poller, which ends the process if it
 	// gets no descriptor: better now than later.

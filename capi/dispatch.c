@@ -19,7 +19,7 @@ void side_report(side_consumer_t *c) {
 }
 
 static void report_in_time(side_consumer_t *c) {
-    if (c->begun - c->reported >= AIMDB_MILLISECOND) side_report(c);
+    if (side_elapsed(c->reported, c->begun) >= (uint64_t)AIMDB_MILLISECOND) side_report(c);
 }
 
 static void tell_lag(side_consumer_t *c, step_t *s) {
@@ -31,15 +31,15 @@ static void tell_lag(side_consumer_t *c, step_t *s) {
         side_leave();
     }
     s->flags |= STEP_RESUMED;
-    c->begun = side_now();
+    c->begun = side_ticks();
 }
 
 static void deliver(side_consumer_t *c, step_t *s) {
     SYNC_ACQUIRE(c->record);
     int failed = c->fn(side_enter(c->database), &c->messages[s->index], c->user);
     side_leave();
-    int64_t now = side_now();
-    s->elapsed = (uint64_t)(now - c->begun);
+    uint64_t now = side_ticks();
+    s->elapsed = side_elapsed(c->begun, now);
     c->begun = now;
     s->flags |= STEP_ENDED;
     if (failed) {
@@ -66,14 +66,14 @@ bool side_deliver(side_consumer_t *c) {
 /* Takes values, calls, sleeps in between: the twin of core/drive.go's. */
 static void dispatch(side_consumer_t *c) {
     step_t *s = &c->step;
-    c->begun = side_now();
+    c->begun = side_ticks();
     do {
         s->flags |= STEP_WAIT;
         side_drive(s, STEP_NEXT);
         if (s->result == STEP_SLEEP) {
             side_report(c);
             side_sleep(s->event, s->expected, AIMDB_FOREVER);
-            c->begun = side_now();
+            c->begun = side_ticks();
         }
     } while (s->result == STEP_SLEEP || side_deliver(c));
 }

@@ -2,7 +2,6 @@
 
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <time.h>
 
 #include "_cgo_export.h"
 #include "side.h"
@@ -10,12 +9,6 @@
 #if defined(__SANITIZE_THREAD__)
 char side_sync[1024];
 #endif
-
-int64_t side_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * AIMDB_SECOND + t.tv_nsec;
-}
 
 /* A handler of the host's that was set without SA_ONSTACK would run on a Go
  * stack, which is too small for it: while a thread is in Go no asynchronous

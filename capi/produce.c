@@ -46,9 +46,9 @@ static void judge(step_t *s, const void *data, size_t size) {
     aimdb_draft_t draft = {sizeof draft, draft_data, (size_t)s->max, 0};
     aimdb_producer_fn fn = (aimdb_producer_fn)(uintptr_t)s->function;
 
-    int64_t begun = side_now();
+    uint64_t begun = side_ticks();
     int verdict = fn(emitter, &message, &draft, (void *)(uintptr_t)s->user);
-    s->elapsed = (uint64_t)(side_now() - begun);
+    s->elapsed = side_elapsed(begun, side_ticks());
     side_leave();
 
     s->flags = 0;

@@ -57,7 +57,37 @@ void side_settle(step_t *s, step_op_t op);
 void side_open_door(int32_t op, uintptr_t address);
 void side_block(sigset_t *before); /* around calls that enter Go */
 void side_restore(const sigset_t *before);
-int64_t side_now(void);
+
+/* clock.c */
+enum { SIDE_TICK_SHIFT = 24 };
+extern uint64_t side_tick_scale; /* ns in a tick << SIDE_TICK_SHIFT; 0: ticks are ns */
+void side_start_clock(void);
+int64_t side_now(void); /* CLOCK_MONOTONIC, ns */
+
+static inline uint64_t side_raw_ticks(void) {
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#else
+    return (uint64_t)side_now();
+#endif
+}
+
+static inline uint64_t side_ticks(void) {
+    return side_tick_scale ? side_raw_ticks() : (uint64_t)side_now();
+}
+
+/* ns between two readings; processors may be a few ticks apart. */
+static inline uint64_t side_elapsed(uint64_t from, uint64_t to) {
+    uint64_t ticks = to - from;
+    if ((int64_t)ticks < 0) return 0;
+    if (side_tick_scale == 0) return ticks;
+    uint64_t whole = ticks >> SIDE_TICK_SHIFT, rest = ticks & ((1u << SIDE_TICK_SHIFT) - 1);
+    return whole * side_tick_scale + (rest * side_tick_scale >> SIDE_TICK_SHIFT);
+}
 
 /* host.c */
 extern int *side_parent; /* 0 in a forked child */
@@ -88,8 +118,8 @@ typedef struct side_consumer {
     void *buffer;
     aimdb_message_t *messages;
     bool shared;
-    int64_t begun; /* the callback that runs, or the turn */
-    int64_t reported;
+    uint64_t begun; /* ticks: of the callback that runs, or the turn */
+    uint64_t reported; /* ticks */
     uint64_t lagged, failures; /* not reported yet */
     step_t step;
 } side_consumer_t;

@@ -189,6 +189,14 @@ func (s *Step) begin() {
 	}
 }
 
+// watched reports whether anyone waits for the record's values.
+//
+//go:nosplit
+func (r *recordBlock) watched() bool {
+	return r.buffer.Event.Announced() || atomic.LoadUint32(&r.buffer.Armed) != 0 ||
+		atomic.LoadUint32(&r.shared) != 0
+}
+
 // publish wakes who waits for a value, after the lock is free: they would only
 // wait for it. A ring's or latest's value is for all, a mailbox's for one.
 //

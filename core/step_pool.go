@@ -96,6 +96,7 @@ func (s *Step) Rest() {
 		return
 	}
 	c.book(s)
+	c.enter(idle)
 	r := c.source()
 	p := poolAt(s.Database)
 	if s.lock(&p.lock) {

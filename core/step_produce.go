@@ -27,8 +27,9 @@ func (s *Step) Produce() {
 	if !s.lock(&r.buffer.Lock) {
 		return
 	}
-	s.Result = r.admit(s)
-	if s.Result != OK {
+	s.Result = OK
+	if !r.admits(s) {
+		s.Result = r.refusal(s)
 		s.unlock(&r.buffer.Lock)
 		return
 	}
@@ -42,24 +43,31 @@ func (s *Step) Produce() {
 	}
 	r.buffer.Push(s.Data, s.Size)
 	s.unlock(&r.buffer.Lock)
-	s.publish(r)
+	if r.watched() {
+		s.publish(r)
+	}
 }
 
-// admit checks what produce is called with.
+// admits checks what produce is called with.
 //
 //go:nosplit
-func (r *recordBlock) admit(s *Step) Status {
-	if !s.Handle.names(r.generation) {
+func (r *recordBlock) admits(s *Step) bool {
+	return s.Handle.names(r.generation) && r.state == open && r.buffer.Accepts(s.Size) &&
+		(s.Database == AnyDatabase || s.Database == r.database)
+}
+
+// refusal says why it does not.
+//
+//go:nosplit
+func (r *recordBlock) refusal(s *Step) Status {
+	switch {
+	case !s.Handle.names(r.generation):
 		return ErrHandle
-	}
-	if s.Database != AnyDatabase && s.Database != r.database {
+	case s.Database != AnyDatabase && s.Database != r.database:
 		return Foreign
-	}
-	switch r.state {
-	case open:
-	case created:
+	case r.state == created:
 		return Early
-	default:
+	case r.state != open:
 		return Closed
 	}
 	return r.accept(s)

@@ -95,14 +95,16 @@ func (s *Step) Next() {
 	case OK:
 		s.Index = s.Count - c.cursor.Held()
 		c.cursor.Deliver(1)
-		atomic.StoreUint32(&c.phase, calling)
+		c.enter(calling)
 	case Lagged: // the values that may have come with it are next
-		atomic.StoreUint32(&c.phase, calling)
+		c.enter(calling)
 	case Closed:
 		c.cursor.Stop(&r.buffer)
-		atomic.StoreUint32(&c.phase, stopped)
+		c.enter(stopped)
 		s.Drained = uint64(uintptr(unsafe.Pointer(&c.phase)))
 		s.Todo |= WakeDrained
+	default:
+		c.enter(idle)
 	}
 	s.unlock(&c.cursor.Lock)
 	if s.Result == Closed {
@@ -125,7 +127,16 @@ func (c *cursorBlock) book(s *Step) {
 		c.failures++
 	}
 	s.Flags &^= Ended | Resumed | Failed
-	atomic.StoreUint32(&c.phase, idle)
+}
+
+// enter changes the phase. While callbacks follow each other it stays: an atomic
+// store costs as much as a lock.
+//
+//go:nosplit
+func (c *cursorBlock) enter(phase uint32) {
+	if atomic.LoadUint32(&c.phase) != phase {
+		atomic.StoreUint32(&c.phase, phase)
+	}
 }
 
 // look fetches what there is for a reader, and, with Wait, announces it if there

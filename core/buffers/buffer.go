@@ -146,25 +146,12 @@ func (b *Buffer) at(slot uint64) unsafe.Pointer {
 	return memory.Pointer(uintptr(b.data + slot*b.stride))
 }
 
-// Push stores a value of at most PayloadMax bytes. The caller holds Lock.
+// Push stores a value of at most PayloadMax bytes: it fills a slot and then
+// publishes it, the store of tail releasing the value. The caller holds Lock.
 //
 //go:nosplit
 func (b *Buffer) Push(src unsafe.Pointer, size uint64) {
-	switch b.kind {
-	case Ring:
-		b.pushRing(src, size)
-	case Latest:
-		b.pushLatest(src, size)
-	default:
-		b.pushMailbox(src, size)
-	}
-	b.bytes += size
-}
-
-// write fills a slot and then publishes it: the store of tail releases the value.
-//
-//go:nosplit
-func (b *Buffer) write(at, src unsafe.Pointer, size uint64) {
+	at := b.at(b.claim())
 	if faultNoFence {
 		publish64(&b.tail, b.tail+1)
 	}
@@ -173,6 +160,23 @@ func (b *Buffer) write(at, src unsafe.Pointer, size uint64) {
 	if !faultNoFence {
 		publish64(&b.tail, b.tail+1)
 	}
+	if b.kind == Mailbox {
+		b.fill()
+	}
+	b.bytes += size
+}
+
+// claim is the slot of the next value.
+//
+//go:nosplit
+func (b *Buffer) claim() uint64 {
+	switch b.kind {
+	case Ring:
+		return b.claimRing()
+	case Latest:
+		return b.tail % latestSlots
+	}
+	return 0
 }
 
 // An Outcome is what a look at a buffer found.

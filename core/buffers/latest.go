@@ -2,10 +2,7 @@
 
 package buffers
 
-import (
-	"sync/atomic"
-	"unsafe"
-)
+import "sync/atomic"
 
 // The single latest: each reader sees the newest value, at most once, and
 // never an older one after a newer.
@@ -21,11 +18,6 @@ const latestSlots = 4
 //
 //go:nosplit
 func (b *Buffer) neverPushed() bool { return b.tail == b.first }
-
-//go:nosplit
-func (b *Buffer) pushLatest(src unsafe.Pointer, size uint64) {
-	b.write(b.at(b.tail%latestSlots), src, size)
-}
 
 // fetchLatest tries a bounded number of times before it asks for Lock.
 //

@@ -2,8 +2,6 @@
 
 package buffers
 
-import "unsafe"
-
 // The mailbox: one slot. A new value overwrites an untaken one; a value is
 // taken by exactly one reader.
 //
@@ -24,10 +22,11 @@ import "unsafe"
 //
 // Positions only count; at the wrap of 2^64 nothing happens.
 
+// fill counts the value that was there, if one was, and tells of the new one.
+//
 //go:nosplit
-func (b *Buffer) pushMailbox(src unsafe.Pointer, size uint64) {
+func (b *Buffer) fill() {
 	b.overwritten += uint64(b.full)
-	b.write(b.at(0), src, size)
 	publish32(&b.full, 1)
 }
 

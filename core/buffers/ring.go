@@ -61,13 +61,13 @@ import (
 func ringSlots(capacity uint64) uint64 { return capacity + capacity/8 + 1 }
 
 //go:nosplit
-func (b *Buffer) pushRing(src unsafe.Pointer, size uint64) {
+func (b *Buffer) claimRing() uint64 {
 	slot := b.slot
 	b.slot++
 	if b.slot == b.slots {
 		b.slot = 0
 	}
-	b.write(b.at(slot), src, size)
+	return slot
 }
 
 // fetchRing copies what is there, at most to.Max values, between one load of

@@ -48,12 +48,17 @@ const announced = 1
 //go:nosplit
 func (e *Event) Announce() uint32 { return atomic.OrUint32(&e.word, announced) | announced }
 
+// Announced reports whether someone may sleep.
+//
+//go:nosplit
+func (e *Event) Announced() bool { return atomic.LoadUint32(&e.word)&announced != 0 }
+
 // Signal reports whether sleepers must be woken; if so, no sleep announced
 // before goes on, once they are, or begins.
 //
 //go:nosplit
 func (e *Event) Signal() bool {
-	if atomic.LoadUint32(&e.word)&announced == 0 {
+	if !e.Announced() {
 		return false
 	}
 	atomic.AddUint32(&e.word, 1)
