@@ -338,6 +338,12 @@ enum class LogLevel {
 /// What a producer function decides on a value.
 enum class Verdict { accept = AIMDB_ACCEPT, reject = AIMDB_REJECT, replace = AIMDB_REPLACE };
 
+/// Where a consumer's callbacks run.
+enum class Dispatch {
+    dedicated = AIMDB_DEDICATED, ///< a thread of its own: wakes soonest, may block as it likes
+    shared = AIMDB_SHARED        ///< few threads for all of the database's: for very many consumers
+};
+
 /// Statistics are the C structs; section 9 of aimdb.h says what they count.
 using DatabaseStats = aimdb_database_stats_t;
 using RecordStats = aimdb_record_stats_t;
@@ -381,7 +387,8 @@ inline RecordOptions mailbox(std::size_t payload_max = 256) noexcept {
 }
 
 struct ConsumerOptions {
-    std::size_t stack_size = 0; ///< bytes of the dispatcher thread's stack; 0: 1 MiB
+    Dispatch dispatch = Dispatch::dedicated;
+    std::size_t stack_size = 0; ///< bytes of a dedicated thread's stack; 0: 1 MiB
 };
 
 
@@ -915,10 +922,35 @@ template <typename T> class Record {
         return detail::checked(aimdb_produce(handle_, Payload::data(value), Payload::size(value)));
     }
 
-    /// Subscribes `fn`, called on a dispatcher thread of its own, one call at a
-    /// time, with `const Message<T> &` or with `const T &` (Bytes), whichever it
-    /// takes; a generic lambda gets the message. It returns void, or bool: false
-    /// is counted as a failure.
+    /// One value after the other, as aimdb_produce_batch: ends with the first that
+    /// is not enqueued. *produced says how many were, whatever the status is.
+    Status produce_batch(Span<const T> values,
+                         std::size_t *produced = nullptr) const AIMDB_NOEXCEPT {
+        static_assert(!detail::is_bytes<T>, "Record<Bytes>: produce_batch(data, sizes)");
+        constexpr std::size_t most = 64;
+        std::size_t sizes[most], done = 0;
+        for (std::size_t &size : sizes) size = sizeof(T);
+        aimdb_status_t status = AIMDB_OK;
+        do {
+            const std::size_t left = values.size() - done, count = left < most ? left : most;
+            std::size_t enqueued = 0;
+            status = aimdb_produce_batch(handle_, values.data() + done, sizes, count, &enqueued);
+            done += enqueued;
+        } while (status == AIMDB_OK && done < values.size());
+        if (produced) *produced = done;
+        return detail::checked(status);
+    }
+    /// Bytes only: the values lie back to back in `data`.
+    Status produce_batch(Bytes data, Span<const std::size_t> sizes,
+                         std::size_t *produced = nullptr) const AIMDB_NOEXCEPT {
+        static_assert(detail::is_bytes<T>, "Record<T>: produce_batch(values)");
+        return detail::checked(
+            aimdb_produce_batch(handle_, data.data(), sizes.data(), sizes.size(), produced));
+    }
+
+    /// Subscribes `fn`, called on a dispatcher thread, one call at a time, with `const Message<T>
+    /// &` or with `const T &` (Bytes), whichever it takes; a generic lambda gets the message. It
+    /// returns void, or bool: false is counted as a failure.
     template <typename Fn>
     Result<Subscription> subscribe(Fn &&fn, const ConsumerOptions &options = {}) const {
         return subscribe_both(std::forward<Fn>(fn), detail::NoLag{}, options);
@@ -1022,6 +1054,7 @@ template <typename T> class Record {
         config.user = consumer.get();
         config.free = Consumer::free;
         config.stack_size = options.stack_size;
+        config.dispatch = static_cast<aimdb_dispatch_t>(options.dispatch);
         aimdb_consumer_t *handle = nullptr;
         const aimdb_status_t status = aimdb_subscribe(handle_, &config, &handle);
         if (status != AIMDB_OK) return detail::checked(status);

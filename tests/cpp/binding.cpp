@@ -248,6 +248,54 @@ void batches_take_what_is_there() {
     STATUS(AIMDB_ERR_NO_MEMORY, r3.recv_batch(huge, 0s));
 }
 
+void batches_are_produced() {
+    auto db = quiet();
+    auto three = db.add<Three>("three", aimdb::ring(500)).value();
+    auto bytes = db.add<aimdb::Bytes>("bytes").value();
+    auto limited = db.add<double>("limited").value();
+    STATUS(AIMDB_OK, limited.set_producer([](double d) {
+        return d < 70 ? aimdb::Verdict::accept : aimdb::Verdict::reject;
+    }));
+    auto r3 = three.reader().value();
+    auto rb = bytes.reader().value();
+    STATUS(AIMDB_OK, db.start());
+    std::vector<Three> values(200);
+    for (unsigned char n = 0; n < 200; n++) values[n] = {{n, n, n}};
+    std::size_t produced = 0;
+    STATUS(AIMDB_OK, three.produce_batch(values, &produced));
+    REQUIRE(produced == 200);
+    for (unsigned char n = 0; n < 200; n++) REQUIRE(r3.try_recv()->bytes[2] == n);
+    REQUIRE(r3.try_recv().status() == AIMDB_EMPTY);
+    STATUS(AIMDB_OK, three.produce_batch({}, &produced));
+    REQUIRE(produced == 0);
+
+    const std::size_t sizes[] = {3, 0, 2};
+    STATUS(AIMDB_OK, bytes.produce_batch(aimdb::as_bytes("onetw"), sizes, &produced));
+    std::byte buffer[8];
+    REQUIRE(produced == 3 && aimdb::as_text(*rb.try_recv(buffer)) == "one");
+    REQUIRE(rb.try_recv(buffer).value().empty() && aimdb::as_text(*rb.try_recv(buffer)) == "tw");
+
+    double numbers[100];
+    for (int n = 0; n < 100; n++) numbers[n] = n;
+    STATUS(AIMDB_REJECTED, limited.produce_batch(numbers, &produced));
+    REQUIRE(produced == 70 && limited.stats()->produced == 70);
+}
+
+void shared_consumers() {
+    auto db = quiet();
+    auto record = db.add<std::uint64_t>("n").value();
+    std::atomic<std::uint64_t> sum{0};
+    aimdb::ConsumerOptions options;
+    options.dispatch = aimdb::Dispatch::shared;
+    std::vector<aimdb::Subscription> all;
+    for (int i = 0; i < 50; i++)
+        all.push_back(record.subscribe([&](const std::uint64_t &n) { sum += n; }, options).value());
+    STATUS(AIMDB_OK, db.start());
+    for (std::uint64_t n = 1; n <= 10; n++) STATUS(AIMDB_OK, record.produce(n));
+    STATUS(AIMDB_OK, db.close(aimdb::forever));
+    REQUIRE(sum == 50 * 55);
+}
+
 void aligned_beyond_eight_is_copied() {
     auto db = quiet();
     auto record = db.add<Wide>("w", aimdb::latest()).value();
@@ -642,6 +690,8 @@ int main() {
     RUN(bytes_are_any_bytes);
     RUN(readers_receive_lag_and_close);
     RUN(batches_take_what_is_there);
+    RUN(batches_are_produced);
+    RUN(shared_consumers);
     RUN(aligned_beyond_eight_is_copied);
     RUN(peek_does_not_take);
     RUN(producer_functions_judge);
