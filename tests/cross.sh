@@ -29,6 +29,9 @@ shared="-L$lib -laimdb -Wl,-rpath,\$ORIGIN"
     cpp "$top/examples/cpp/gateway.cpp" -o "$lib/gateway_cpp" $shared
 }
 
+# The watchdog is for tests that hang, not for those that wait for a processor.
+export AIMDB_TEST_WATCHDOG=600
+
 run() {
     echo "$arch: $*"
     program=$1
