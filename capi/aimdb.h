@@ -496,8 +496,8 @@ AIMDB_API aimdb_status_t aimdb_reader_close(aimdb_reader_t *reader, aimdb_consum
 AIMDB_API aimdb_status_t aimdb_try_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
                                         aimdb_message_t *message);
 
-/* The same, waiting at most timeout_ns for a value. Waiting is a futex sleep
- * on the calling thread.
+/* As aimdb_try_recv, but waits at most timeout_ns for a value. Waiting is a
+ * futex sleep on the calling thread.
  *   as aimdb_try_recv, with AIMDB_TIMEOUT instead of AIMDB_EMPTY, also for a
  *   timeout of 0 */
 AIMDB_API aimdb_status_t aimdb_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
@@ -587,7 +587,7 @@ typedef struct aimdb_database_stats_t {
 } aimdb_database_stats_t;
 #define AIMDB_DATABASE_STATS_INIT { sizeof(aimdb_database_stats_t), 0, 0, 0, 0, AIMDB_DOOR_CGO }
 
-/* Each works in every state until its handle ends.  AIMDB_OK */
+/* Snapshots of the accounts, in every state until the handle ends.  AIMDB_OK */
 AIMDB_API aimdb_status_t aimdb_database_stats(aimdb_t *db, aimdb_database_stats_t *stats);
 AIMDB_API aimdb_status_t aimdb_record_stats(aimdb_record_t *record, aimdb_record_stats_t *stats);
 AIMDB_API aimdb_status_t aimdb_consumer_stats(aimdb_consumer_t *consumer,
