@@ -36,6 +36,7 @@ install: $(LIB) $(ARCHIVE) ## PREFIX=/usr/local DESTDIR=: library, archive, head
 	$(call filled,$(call to,$(LIBDIR))/pkgconfig/aimdb.pc)
 	$(call filled,$(call to,$(LIBDIR))/cmake/AimDB/AimDBConfig.cmake)
 	$(call filled,$(call to,$(LIBDIR))/cmake/AimDB/AimDBConfigVersion.cmake)
+	test -n '$(DESTDIR)' || test "$$(id -u)" != 0 || ldconfig # the loader's cache
 
 uninstall: ## takes away what `make install` installed
 	rm -f '$(call to,$(INCLUDEDIR))'/aimdb.h '$(call to,$(INCLUDEDIR))'/aimdb.hpp
