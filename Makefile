@@ -64,7 +64,7 @@ test-race: ## the Go packages under the race detector
 
 # CMake builds and runs what is written in C.
 test-c: lib ## the C tests, by CMake and CTest
-	@tools/need.sh cmake=cmake gcc=gcc python3=python3
+	@tools/need.sh cmake=cmake gcc=gcc g++=g++ python3=python3
 	cmake -S . -B $(BUILD)/cmake -DCMAKE_BUILD_TYPE=RelWithDebInfo
 	cmake --build $(BUILD)/cmake -j 2
 	ctest --test-dir $(BUILD)/cmake --output-on-failure
@@ -95,3 +95,5 @@ soak: ## the race detector and the fuzzers, for long
 
 clean: ## remove build/
 	rm -rf $(BUILD)
+
+include tools/abi.mk tools/cpp.mk tools/cross.mk tools/install.mk tools/docs.mk tools/deb.mk

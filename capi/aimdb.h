@@ -159,7 +159,7 @@ AIMDB_API const char *aimdb_last_error(void);
 
 /* 3  TYPES AND CALLBACKS --------------------------------------------------- */
 
-typedef struct aimdb aimdb_t;                   /* a database */
+typedef struct aimdb_database aimdb_t;          /* a database */
 typedef struct aimdb_record aimdb_record_t;     /* a record */
 typedef struct aimdb_consumer aimdb_consumer_t; /* a callback subscription */
 typedef struct aimdb_reader aimdb_reader_t;     /* a pull subscription */
@@ -318,7 +318,7 @@ typedef struct aimdb_record_config {
 #define AIMDB_RECORD_CONFIG_INIT                                                                   \
     { sizeof(aimdb_record_config_t), AIMDB_RING, 1024, 256, AIMDB_ANY_SIZE, NULL }
 
-typedef struct aimdb_record_info {
+typedef struct aimdb_record_info_t {
     size_t struct_size;
     aimdb_buffer_t buffer;
     size_t capacity; /* 1 for AIMDB_LATEST and AIMDB_MAILBOX */
@@ -405,7 +405,7 @@ AIMDB_API aimdb_status_t aimdb_emit(aimdb_emitter_t *emitter, aimdb_record_t *re
 
 /* 7  CALLBACK CONSUMERS ---------------------------------------------------- */
 
-typedef struct aimdb_consumer_stats {
+typedef struct aimdb_consumer_stats_t {
     size_t struct_size;
     uint64_t offered;       /* values this subscription had to account for (see section 9) */
     uint64_t delivered;     /* callbacks begun; of a reader: values returned */
@@ -496,8 +496,8 @@ AIMDB_API aimdb_status_t aimdb_reader_close(aimdb_reader_t *reader, aimdb_consum
 AIMDB_API aimdb_status_t aimdb_try_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
                                         aimdb_message_t *message);
 
-/* The same, waiting at most timeout_ns for a value. Waiting is a futex sleep
- * on the calling thread.
+/* As aimdb_try_recv, but waits at most timeout_ns for a value. Waiting is a
+ * futex sleep on the calling thread.
  *   as aimdb_try_recv, with AIMDB_TIMEOUT instead of AIMDB_EMPTY, also for a
  *   timeout of 0 */
 AIMDB_API aimdb_status_t aimdb_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
@@ -554,7 +554,7 @@ AIMDB_API aimdb_status_t aimdb_peek(aimdb_record_t *record, void *buffer, size_t
  * Cost: one clock read per callback, two per call of a producer function.
  */
 
-typedef struct aimdb_record_stats {
+typedef struct aimdb_record_stats_t {
     size_t struct_size;
     uint64_t produced;    /* values enqueued */
     uint64_t rejected;    /* by the producer function, or its replacement was no good */
@@ -577,7 +577,7 @@ typedef enum aimdb_door {
     AIMDB_DOOR_DIRECT = 1 /* the hot path does not enter the Go scheduler */
 } aimdb_door_t;
 
-typedef struct aimdb_database_stats {
+typedef struct aimdb_database_stats_t {
     size_t struct_size;
     uint64_t records;
     uint64_t consumers; /* callback subscriptions that have not ended */
@@ -587,7 +587,7 @@ typedef struct aimdb_database_stats {
 } aimdb_database_stats_t;
 #define AIMDB_DATABASE_STATS_INIT { sizeof(aimdb_database_stats_t), 0, 0, 0, 0, AIMDB_DOOR_CGO }
 
-/* Each works in every state until its handle ends.  AIMDB_OK */
+/* Snapshots of the accounts, in every state until the handle ends.  AIMDB_OK */
 AIMDB_API aimdb_status_t aimdb_database_stats(aimdb_t *db, aimdb_database_stats_t *stats);
 AIMDB_API aimdb_status_t aimdb_record_stats(aimdb_record_t *record, aimdb_record_stats_t *stats);
 AIMDB_API aimdb_status_t aimdb_consumer_stats(aimdb_consumer_t *consumer,

@@ -24,9 +24,12 @@ static long futex(uint64_t word, int op, uint32_t value, const struct wide_times
 #ifdef SYS_futex_time64 /* 32-bit: times after 2038 */
     long result = syscall(SYS_futex_time64, address, op, value, timeout, NULL, 0);
     if (result != -1 || errno != ENOSYS) return result;
-    struct timespec narrow, *limit = NULL;
+    struct { /* whatever the C library's time_t is */
+        long tv_sec;
+        long tv_nsec;
+    } narrow, *limit = NULL;
     if (timeout) {
-        narrow.tv_sec = (time_t)timeout->tv_sec;
+        narrow.tv_sec = (long)timeout->tv_sec;
         narrow.tv_nsec = (long)timeout->tv_nsec;
         limit = &narrow;
     }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/memory"
 )
@@ -44,11 +43,8 @@ func InheritPriority() bool {
 	return inherit
 }
 
-func futex(word *uint32, op uintptr, value uint32, timeout *syscall.Timespec) syscall.Errno {
-	_, _, errno := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(word)), op,
-		uintptr(value), uintptr(unsafe.Pointer(timeout)), 0, 0)
-	return errno
-}
+// A timespec is the kernel's with 64 bits for the seconds, on every machine.
+type timespec struct{ sec, nsec int64 }
 
 func word(address uintptr) *uint32 { return (*uint32)(memory.Pointer(address)) }
 
@@ -58,10 +54,10 @@ func Sleep(address uintptr, expected uint32, timeout time.Duration) bool {
 	if timeout <= 0 {
 		return false
 	}
-	var limit *syscall.Timespec
+	var limit *timespec
 	if timeout != Forever {
-		t := syscall.NsecToTimespec(int64(min(timeout, longestSleep)))
-		limit = &t
+		t := min(timeout, longestSleep)
+		limit = &timespec{int64(t / time.Second), int64(t % time.Second)}
 	}
 	return futex(word(address), futexWait, expected, limit) != syscall.ETIMEDOUT
 }
