@@ -90,6 +90,7 @@ static inline aimdb_status_t produce(aimdb_record_t *record, const void *data, s
     s.handle = HANDLE(record);
     s.depth = depth;
     s.database = database;
+    s.flags = 0;
     SYNC_RELEASE(s.handle);
     side_drive(&s, STEP_PRODUCE);
     return s.result == AIMDB_OK ? AIMDB_OK : finish(&s, data, size);

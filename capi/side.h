@@ -163,7 +163,7 @@ static inline void side_drive(step_t *s, step_op_t op) {
     side_step_fn direct = atomic_load_explicit(&side_direct[op], memory_order_relaxed);
     if (direct) {
         direct(s);
-        if (s->todo == 0 && s->result != STEP_BUSY) return;
+        if (s->todo == 0) return;
     }
     side_settle(s, op);
 }

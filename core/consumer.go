@@ -267,7 +267,7 @@ func (r *Record) attach(s *subscription, t handleType) error {
 	owner := b.cursor.Lock.Lock()
 	r.locked(func(rb *recordBlock) { b.cursor.Attach(&rb.buffer) })
 	b.record = r.index
-	b.callback, b.polled, b.shared = t == consumerHandle, false, single
+	b.callback, b.polled, b.shared, b.armed, b.driver = t == consumerHandle, false, single, false, 0
 	b.failures, b.ns, b.nsMax = 0, 0, 0
 	atomic.StoreUint32(&b.phase, idle)
 	s.handle = handle(t, index, enliven(&b.generation))

@@ -5,7 +5,6 @@ package core
 import (
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -30,10 +29,6 @@ type Record struct {
 	// Under db.mu.
 	consumers map[*Consumer]struct{}
 	readers   map[*Reader]struct{}
-
-	armedMu sync.Mutex
-	armed   map[*Reader]struct{} // readers whose descriptor the next value writes
-	gone    bool                 // destroyed: the block may be another's
 }
 
 // A Kind is one of the three buffers.
@@ -159,7 +154,8 @@ func (r *Record) open(shape buffers.Shape) {
 	owner := b.buffer.Lock.Lock()
 	b.buffer.Open(shape, r.region, 0)
 	atomic.StoreUint32(&b.state, created)
-	b.database, b.sharers = r.db.index, 0
+	b.database, b.sharers, b.listeners = r.db.index, 0, 0
+	atomic.StoreUint32(&b.buffer.Armed, 0)
 	atomic.StoreUint32(&b.shared, 0)
 	b.function, b.user, b.rejected, b.calls, b.ns, b.nsMax = 0, 0, 0, 0, 0, 0
 	r.handle = handle(recordHandle, r.index, enliven(&b.generation))
@@ -297,9 +293,9 @@ func (r *Record) destroy() {
 	}
 	recordTable.put(r.index, nil)
 	r.wakeReaders()
-	r.armedMu.Lock()
-	r.gone = true
-	r.armedMu.Unlock()
+	// A notify under way that saw the old generation ends before the block can be
+	// another record's.
+	r.listening(func(*recordBlock) {})
 	r.region.Give()
 }
 
