@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Generic, Literal, Optional, Typ
 
 from . import _library, _stats, _wait
 from . import _structs as c
+from ._aio import AsyncReader
 from ._batch import Batch
 from ._codec import Codec, decode_all, decode_one
 from ._errors import ArgumentError, Closed, Empty, Lagged
@@ -21,7 +22,6 @@ from ._stats import ConsumerStats
 from ._status import check, error, nanoseconds
 
 if TYPE_CHECKING:
-    from ._aio import AsyncReader
     from ._record import Record
 
 T = TypeVar("T")
@@ -130,8 +130,6 @@ class Reader(Generic[T]):
     @property
     def aio(self) -> AsyncReader[T]:
         """The same reader for asyncio."""
-        from ._aio import AsyncReader  # noqa: PLC0415 (asyncio only for who uses it)
-
         if self._async is None:
             self._async = AsyncReader(self)
         return self._async

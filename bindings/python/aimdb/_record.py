@@ -24,7 +24,6 @@ from . import _structs as c
 from ._aio import AsyncReader
 from ._codec import Codec, decode_one
 from ._consumer import Consumer, ConsumerFunction, Loop, OnConsumerLag
-from ._emitter import Emitter
 from ._errors import Closed, Rejected, StateError
 from ._library import addressed, held, released
 from ._reader import OnLag, Reader
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 D = TypeVar("D")
 
-#: A producer function: returns None to accept the value, REJECT to reject it, or
-#: another value to enqueue in its place.
-ProducerFunction = Union[Callable[[T], Any], Callable[[T, Emitter], Any]]
 P = TypeVar("P", bound=Callable[..., Any])
 
 _CHUNK = 1024  # values produced without a chance for other threads
