@@ -34,7 +34,8 @@ class AsyncReader(Generic[T]):
     def __init__(self, reader: Reader[T]) -> None:
         self._reader = reader
         self._codec = reader._codec
-        self._batch = Batch(reader._handle, reader.record.payload_max, reader._many)
+        record = reader.record
+        self._batch = Batch(reader._handle, record.payload_max, record._many, record._asleep)
         self._ahead: deque[bytes] = deque()
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._loop: Optional[asyncio.AbstractEventLoop] = None

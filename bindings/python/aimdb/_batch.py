@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import Callable
+import time
+from typing import Any, Callable
 
 from . import _structs as c
 from ._library import held, released
 
-_VALUES = 1024  # at most this many in a batch
-_BYTES = 1 << 18  # and this many bytes, but room for one value
+_BYTES = 1 << 18  # in a batch, but room for one value
 _CHUNK = 32  # values of one size cut by one call
+_SELDOM = 200_000  # nanoseconds between values that are worth a hand-over of the GIL
+_FEW = 8  # values at once
 _WORD = ctypes.sizeof(ctypes.c_size_t)
 _SIZE = c.Message.__dict__["size"].offset // _WORD
 _STEP = ctypes.sizeof(c.Message) // _WORD
+
+_receive = held.aimdb_recv_batch
+_wait = released.aimdb_recv_batch
 
 
 class Batch:
@@ -25,59 +30,77 @@ class Batch:
         reader: the handle.
         payload_max: of the record; such a value always fits.
         most: values; 1 for single receives.
+        asleep: of the record: who sleeps and wants the GIL when it is woken.
     """
 
-    def __init__(self, reader: int, payload_max: int, most: int = _VALUES) -> None:
+    def __init__(self, reader: int, payload_max: int, most: int, asleep: set[Any]) -> None:
         slot = max(_packed(payload_max), 8)
-        self.most = max(1, min(most, _VALUES, _BYTES // slot))
-        capacity = slot * self.most
-        self._memory = ctypes.create_string_buffer(capacity + 8)
-        # Payloads are packed at multiples of 8 from where the buffer begins.
-        self._address = _packed(ctypes.addressof(self._memory))
+        self.most = max(1, min(most, _BYTES // slot))
+        self._memory: Any = ctypes.create_string_buffer(slot * self.most)
         self._view = memoryview(self._memory).cast("B")
-        self._view = self._view[self._address - ctypes.addressof(self._memory) :]
         self._messages = (c.Message * self.most)()
         self._messages[0].struct_size = ctypes.sizeof(c.Message)
-        self._words = (
-            memoryview(self._messages).cast("B").cast("L")
-        )  # size_t is unsigned long on Linux
-        self._sizes = self._words[_SIZE::_STEP]
+        words = memoryview(self._messages).cast("B").cast("L")  # "L" is a size_t on Linux
+        self._sizes = words[_SIZE::_STEP]
         self._count = ctypes.c_size_t()
+        # Made once: a call that has to make them of ints takes twice as long.
         self._arguments = (
-            reader,
-            self._address,
-            capacity,
-            ctypes.addressof(self._messages),
+            ctypes.c_void_p(reader),
+            ctypes.c_void_p(ctypes.addressof(self._memory)),
+            ctypes.c_size_t(len(self._view)),
+            ctypes.c_void_p(ctypes.addressof(self._messages)),
         )
-        self._out = ctypes.byref(self._count)
+        self._all = ctypes.c_size_t(self.most)
+        self._out = ctypes.pointer(self._count)
+        self._now = ctypes.c_int64(0)
+        self._asleep = asleep
+        self._seldom = True
         self._size = -1  # of the values that _cut_chunk cuts
         self._cut_chunk: Callable[..., tuple[bytes, ...]]
 
     def receive(self, most: int) -> int:
-        """Takes what is there, without waiting; a status."""
-        return held.aimdb_recv_batch(*self._arguments, most, self._out, 0)  # type: ignore[no-any-return]
+        """Takes what is there, at most so many, without waiting; a status."""
+        limit = self._all if most >= self.most else most
+        return _receive(*self._arguments, limit, self._out, self._now)  # type: ignore[no-any-return]
 
     def wait(self, most: int, timeout_ns: int) -> int:
-        """The same, waiting for a first value."""
-        return released.aimdb_recv_batch(*self._arguments, most, self._out, timeout_ns)  # type: ignore[no-any-return]
+        """The same, waiting for a first value.
+
+        Who produces keeps the GIL, which is fastest at high rates: the sleeper
+        then finds many values. But one that is woken for a single value would
+        only run to the GIL and sleep again. So who waits for rare values says so,
+        and `produce` gives the GIL away.
+        """
+        limit = self._all if most >= self.most else most
+        if self._seldom:
+            self._asleep.add(self)
+        begun = time.monotonic_ns()
+        status: int = _wait(*self._arguments, limit, self._out, timeout_ns)
+        self._asleep.discard(self)
+        self._seldom = time.monotonic_ns() - begun > _SELDOM and self._count.value <= _FEW
+        return status
 
     @property
     def lagged(self) -> int:
         """After LAGGED: how many values were lost."""
         return self._messages[0].lagged
 
+    def value(self) -> bytes:
+        """After OK: the first value, a copy."""
+        return self._memory[: self._sizes[0]]  # type: ignore[no-any-return]
+
     def values(self) -> list[bytes]:
         """After OK: the values, each a copy."""
         count = self._count.value
         if count == 1:
-            return [self._view[: self._sizes[0]].tobytes()]
+            return [self.value()]
         sizes = self._sizes[:count].tolist()
         if sizes.count(sizes[0]) == count:
             return self._cut_equal(sizes[0], count)
         return self._cut(sizes)
 
     def _cut(self, sizes: list[int]) -> list[bytes]:
-        raw = self._view[: sum(map(_packed, sizes))].tobytes()
+        raw = self._memory[: sum(map(_packed, sizes))]
         values, at = [], 0
         for size in sizes:
             values.append(raw[at : at + size])
@@ -96,7 +119,7 @@ class Batch:
         values: list[bytes] = []
         for at in range(0, whole * stride, _CHUNK * stride):
             values += self._cut_chunk(self._view, at)
-        rest = self._view[whole * stride : count * stride].tobytes()
+        rest = self._memory[whole * stride : count * stride]
         values += [rest[at : at + size] for at in range(0, len(rest), stride)]
         return values
 

@@ -68,7 +68,7 @@ class Loop:
         self._codec = codec
         self._name = f"{getattr(function, '__name__', 'consumer')} of {record.key!r}"
         self._handle = open_reader(record._handle, record._of)
-        self._batch = Batch(self._handle, record.payload_max, 1024 if record._is_ring else 1)
+        self._batch = Batch(self._handle, record.payload_max, record._many, record._asleep)
         self._lock = threading.RLock()  # also for a finalizer that runs under it
         self._values: Iterator[bytes] = iter(())
         self._handed = 0  # values of all batches, this one's included

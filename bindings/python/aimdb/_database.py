@@ -90,6 +90,7 @@ class Database:
         self._running = False
         self._ended = False
         self._loops: set[Loop] = set()
+        self._asleep: dict[int, set[Any]] = {}  # of each record, see Batch.wait
         self._readers: weakref.WeakSet[Reader[Any]] = weakref.WeakSet()
         self._finalizer = weakref.finalize(self, _abandon, handle, owned, self._loops)
         self._finalizer.atexit = False  # _at_exit is in time for that

@@ -67,9 +67,8 @@ class Reader(Generic[T]):
         self._on_lag = on_lag
         self._of = f"reader of {record.key!r}"
         self._handle = open_reader(record._handle, self._of)
-        self._free: list[Batch] = []  # not in use by any thread
-        self._single: list[Batch] = []
-        self._many = 1024 if record._is_ring else 1
+        self._batches: list[Batch] = []  # those that no thread uses now
+        self._singles: list[Batch] = []
         self._last: Optional[ConsumerStats] = None
         self._closed = False
         self._async: Optional[AsyncReader[T]] = None
@@ -94,11 +93,14 @@ class Reader(Generic[T]):
             Closed: the reader or database is closed, and nothing is left.
             CodecError: the value can't be decoded; it is taken.
         """
-        return decode_one(self._codec, self._receive(self._single, 1, timeout)[0])
+        batch = self._receive(self._singles, 1, timeout)
+        data = batch.value()
+        self._singles.append(batch)
+        return data if self._codec is None else decode_one(self._codec, data)  # type: ignore[return-value]
 
     def get_nowait(self) -> T:
         """The next value, or Empty if there is none now. As `get`."""
-        return decode_one(self._codec, self._receive(self._single, 1, 0)[0])
+        return self.get(0)
 
     def get_many(self, max: int = 1024, timeout: Optional[float] = None) -> list[T]:
         """Waits for a first value as `get`, then takes what is there.
@@ -113,7 +115,10 @@ class Reader(Generic[T]):
         """
         if not (isinstance(max, int) and max >= 1):
             raise ArgumentError(f"max: is {max!r}; it must be an int of at least 1")
-        return decode_all(self._codec, self._receive(self._free, min(max, 1024), timeout))
+        batch = self._receive(self._batches, max, timeout)
+        values = batch.values()
+        self._batches.append(batch)
+        return decode_all(self._codec, values)
 
     def __iter__(self) -> Iterator[T]:
         return self
@@ -178,19 +183,22 @@ class Reader(Generic[T]):
 
     # Receiving ------------------------------------------------------------
 
-    def _receive(self, free: list[Batch], most: int, timeout: Optional[float]) -> list[bytes]:
+    def _receive(self, free: list[Batch], most: int, timeout: Optional[float]) -> Batch:
+        """A batch with values, which is the caller's until it puts it back."""
         try:
             batch = free.pop()
         except IndexError:
-            room = 1 if free is self._single else self._many
-            batch = Batch(self._handle, self._record.payload_max, room)
-        try:
-            status = batch.receive(min(most, batch.most))
-            if status != c.OK:
-                self._wait(batch, status, min(most, batch.most), timeout)
-            return batch.values()
-        finally:
-            free.append(batch)
+            record = self._record
+            room = 1 if free is self._singles else record._many
+            batch = Batch(self._handle, record.payload_max, room, record._asleep)
+        status = batch.receive(most)
+        if status != c.OK:
+            try:
+                self._wait(batch, status, most, timeout)
+            except BaseException:
+                free.append(batch)
+                raise
+        return batch
 
     def _wait(self, batch: Batch, status: int, most: int, timeout: Optional[float]) -> None:
         """Goes on until the batch has values."""

@@ -19,7 +19,7 @@ from typing import (
     overload,
 )
 
-from . import _buffers, _producer, _stats
+from . import _buffers, _produce, _producer, _stats
 from . import _structs as c
 from ._aio import AsyncReader
 from ._codec import Codec, decode_one
@@ -47,6 +47,9 @@ class Record(Generic[T]):
     """A record of a database; made by `Database.register` and `Database.open`.
     Any thread may use it."""
 
+    #: `produce(value)` gives a value to the record; help(record.produce) says all.
+    produce: Callable[[T], None]
+
     def __init__(self, database: Database, handle: int, codec: Optional[Codec[T]]) -> None:
         info = c.RecordInfo()
         check(held.aimdb_record_info(handle, ctypes.byref(info)), "record")
@@ -57,7 +60,8 @@ class Record(Generic[T]):
         self._key = info.key.decode()
         self._of = f"record {self._key!r}"
         self._info = info
-        self._is_ring = info.buffer == _buffers.Ring.code
+        self._many = 1024 if info.buffer == _buffers.Ring.code else 1  # values in a batch
+        self._asleep = database._asleep.setdefault(handle, set())
         # A producer function of C may wait, also for the GIL; those of Python's
         # own databases are Python's and run with it.
         library = held if database._owned else released
@@ -65,6 +69,7 @@ class Record(Generic[T]):
         self._produce_at = addressed(library, "aimdb_produce")
         self._emit_bytes = library.aimdb_emit
         self._emit_at = addressed(library, "aimdb_emit")
+        self.produce = _produce.make(self)
 
     @property
     def database(self) -> Database:
@@ -98,30 +103,6 @@ class Record(Generic[T]):
         return self._info.type_name.decode()
 
     # Producing ------------------------------------------------------------
-
-    def produce(self, value: T) -> None:
-        """Gives a value to the record: runs its producer function, copies the bytes,
-        wakes who waits. Never waits for a consumer.
-
-        Args:
-            value: bytes or any contiguous buffer (NumPy array, memoryview, ...), which
-                is copied once, from where it is; with a codec what the codec takes.
-
-        Raises:
-            Rejected: by the producer function.
-            Closed: the database is closing or closed.
-            StateError: it is not started.
-            SizeError: larger than `payload_max`, or not `exact_size`.
-            CodecError: it does not fit the codec.
-            DepthError: called more than 16 functions deep.
-        """
-        data: Any = value if self._encode is None else self._encode(value)
-        try:
-            status = self._produce(self._handle, data, len(data))
-        except (TypeError, ctypes.ArgumentError):  # it is not bytes
-            status = self._produce_buffer(data)
-        if status:
-            self._fail(status)
 
     def produce_many(self, values: Iterable[T]) -> int:
         """Gives all values, in order, with less overhead for each than `produce`.
@@ -183,16 +164,14 @@ class Record(Generic[T]):
             return
 
     def _produce_buffer(self, value: Any) -> int:
-        return with_buffer(lambda at, size: self._produce_at(self._handle, at, size), value)
+        return with_buffer(self._produce_at, (self._handle,), value)
 
     def _emit(self, emitter: int, value: T) -> None:
         data: Any = value if self._encode is None else self._encode(value)
         try:
             status = self._emit_bytes(emitter, self._handle, data, len(data))
         except (TypeError, ctypes.ArgumentError):
-            status = with_buffer(
-                lambda at, size: self._emit_at(emitter, self._handle, at, size), data
-            )
+            status = with_buffer(self._emit_at, (emitter, self._handle), data)
         if status:
             self._fail(status)
 
@@ -356,5 +335,5 @@ def _sizes(values: list[Any]) -> Iterator[Any]:
 
 
 _producer.callers.update(
-    function.__code__ for function in (Record.produce, Record._give, Record._emit)
+    function.__code__ for function in (Record._give, Record._emit, with_buffer)
 )

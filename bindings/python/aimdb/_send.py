@@ -35,8 +35,8 @@ _release.argtypes, _release.restype = [POINTER(_PyBuffer)], None
 _SIMPLE = 0  # contiguous bytes; read-only ones too
 
 
-def with_buffer(call: Callable[[int, int], int], value: Any) -> int:
-    """Calls with address and size of the value's own memory."""
+def with_buffer(call: Callable[..., int], head: tuple[int, ...], value: Any) -> int:
+    """Calls with `head`, and address and size of the value's own memory."""
     view = _PyBuffer()
     try:
         _get(value, ctypes.byref(view), _SIMPLE)
@@ -46,6 +46,6 @@ def with_buffer(call: Callable[[int, int], int], value: Any) -> int:
             f"a record without a codec takes bytes or a contiguous buffer ({error})"
         ) from None
     try:
-        return call(view.buf, view.len)
+        return call(*head, view.buf, view.len)
     finally:
         _release(ctypes.byref(view))
