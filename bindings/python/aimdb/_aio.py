@@ -113,29 +113,30 @@ class AsyncReader(Generic[T]):
         return decode_one(self._codec, data)
 
     def _fill(self) -> bool:
-        """Takes what is there; whether there was anything. To the end, as only
-        EMPTY makes the descriptor unreadable again."""
-        batch, ahead = self._batch, self._ahead
-        self._tell_loss()
-        while len(ahead) < batch.most:
+        """Takes what is there; whether there was anything."""
+        while True:
+            if self._lost:
+                lost, self._lost = self._lost, 0
+                self._reader._lag(lost)
+            status = self._drain()
+            if self._ahead:
+                return True
+            if status == c.EMPTY:
+                return False
+            if status != c.LAGGED:
+                raise self._reader._end_of(status)
+
+    def _drain(self) -> int:
+        """To the end, as only EMPTY makes the descriptor unreadable again. A loss
+        is told in its place: when what came before it is given."""
+        batch, status = self._batch, c.OK
+        while status == c.OK and len(self._ahead) < batch.most and not self._lost:
             status = batch.receive(batch.most)
             if status == c.OK:
-                ahead.extend(batch.values())
+                self._ahead.extend(batch.values())
             elif status == c.LAGGED:
                 self._lost = batch.lagged
-                if ahead:
-                    break
-                self._tell_loss()
-            elif status == c.EMPTY or ahead:
-                break
-            else:
-                raise self._reader._end_of(status)
-        return bool(ahead)
-
-    def _tell_loss(self) -> None:
-        if self._lost:
-            lost, self._lost = self._lost, 0
-            self._reader._lag(lost)
+        return status
 
     async def _readable(self) -> None:
         loop = asyncio.get_running_loop()
@@ -159,10 +160,12 @@ class AsyncReader(Generic[T]):
             raise
 
     def _on_readable(self) -> None:
-        if self._waiters:
-            self._wake_next()
-        else:
-            self._unwatch()  # nobody waits: the loop is not to be woken again and again
+        if not self._waiters:
+            self._unwatch()  # the loop is not to be woken again and again
+            return
+        if self._batch.most > 1:  # a latest value is taken when it is wanted
+            self._drain()
+        self._wake_next()
 
     def _wake_next(self) -> None:
         while self._waiters:

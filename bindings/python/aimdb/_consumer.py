@@ -67,7 +67,7 @@ class Loop:
         self._on_error = on_error
         self._codec = codec
         self._name = f"{getattr(function, '__name__', 'consumer')} of {record.key!r}"
-        self._handle = open_reader(record._handle, record._of)
+        self._handle = open_reader(record)
         self._batch = Batch(self._handle, record.payload_max, record._many, record._asleep)
         self._lock = threading.RLock()  # also for a finalizer that runs under it
         self._values: Iterator[bytes] = iter(())

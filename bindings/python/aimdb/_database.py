@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import enum
 import logging
@@ -310,7 +311,13 @@ class Database:
             limit = 0  # nothing of C's to wait for: Python's consumers drain by themselves
             self._close_library(limit)
         self._running = False
-        _wait.background(lambda: (self._close_library(limit), self._end_consumers(until)))
+
+        def go_on() -> None:
+            with contextlib.suppress(Closed):  # it was destroyed meanwhile
+                self._close_library(limit)
+                self._end_consumers(until)
+
+        _wait.background(go_on)
         return CloseResult.IN_PROGRESS
 
     def _end_consumers(self, until: Optional[float]) -> CloseResult:
@@ -346,9 +353,9 @@ class Database:
             loop.stop()
         for reader in list(self._readers):
             reader._end()
+        self._ended = True
         if self._owned:
             check(released.aimdb_destroy(self._handle), "database")
-        self._ended = True
         self._finalizer.detach()
         _library.open_databases.discard(self)
 

@@ -30,10 +30,12 @@ T = TypeVar("T")
 OnLag = Union[Literal["raise", "skip"], Callable[[int], object]]
 
 
-def open_reader(record: int, of: str) -> int:
+def open_reader(record: Record[Any]) -> int:
     """Opens a reader of the library's; its handle."""
     handle = ctypes.c_void_p()
-    check(released.aimdb_reader_open(record, ctypes.byref(handle)), of)
+    status = released.aimdb_reader_open(record._handle, ctypes.byref(handle))
+    if status:
+        raise record._failure(status)
     return handle.value or 0
 
 
@@ -66,7 +68,7 @@ class Reader(Generic[T]):
         self._codec = codec
         self._on_lag = on_lag
         self._of = f"reader of {record.key!r}"
-        self._handle = open_reader(record._handle, self._of)
+        self._handle = open_reader(record)
         self._batches: list[Batch] = []  # those that no thread uses now
         self._singles: list[Batch] = []
         self._last: Optional[ConsumerStats] = None

@@ -15,6 +15,7 @@ from typing import Callable, Optional, TypeVar
 
 from ._library import released
 from ._status import check
+from ._structs import ERR_HANDLE
 
 T = TypeVar("T")
 
@@ -32,14 +33,20 @@ def is_main() -> bool:
 
 
 def descriptor(reader: int, of: str) -> int:
-    fd = ctypes.c_int()
-    check(released.aimdb_reader_fd(reader, ctypes.byref(fd)), of)
+    """The reader's descriptor; -1 if the reader has ended."""
+    fd = ctypes.c_int(-1)
+    status = released.aimdb_reader_fd(reader, ctypes.byref(fd))
+    if status != ERR_HANDLE:
+        check(status, of)
     return fd.value
 
 
 def poll(reader: int, of: str, is_closed: Callable[[], bool], timeout: Optional[float]) -> None:
     """Returns when there may be something to receive, the reader is closed, or
     the timeout (seconds) is over."""
+    readable = descriptor(reader, of)
+    if readable < 0:
+        return
     if _MainThread.bell is None:
         ends = socket.socketpair()
         for end in ends:
@@ -47,7 +54,7 @@ def poll(reader: int, of: str, is_closed: Callable[[], bool], timeout: Optional[
         _MainThread.bell = ends
     listening = _MainThread.bell[1]
     waiter = select.poll()
-    waiter.register(descriptor(reader, of), select.POLLIN)
+    waiter.register(readable, select.POLLIN)
     waiter.register(listening, select.POLLIN)
     _MainThread.reader = reader
     try:

@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-
-
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=100))
 def test_payload_of_any_bytes_arrives_unchanged(values):
     with aimdb.Database() as db:
@@ -115,7 +113,6 @@ def test_payload_received_works_with_numpy(db):
     signal = numpy.sin(numpy.linspace(0, 1, 1000))
     record.produce(signal)
     assert numpy.array_equal(numpy.frombuffer(reader.get(0)), signal)
-
 
 
 def test_payload_is_copied_during_produce_and_the_buffer_let_go(db):
