@@ -46,7 +46,7 @@ class Struct:
     def __init__(self, format: str, *, type_name: Optional[str] = None) -> None:
         try:
             self._struct = struct.Struct(format)
-        except struct.error as error:
+        except (struct.error, UnicodeError) as error:
             raise ArgumentError(f"codec: {format!r} is no struct format: {error}") from None
         self.size = self._struct.size
         self.type_name = f"struct {format}" if type_name is None else type_name
@@ -128,7 +128,7 @@ class Dataclass(Generic[T]):
         try:
             if format is not None and _fields(format) == 1:
                 return format
-        except struct.error:
+        except (struct.error, UnicodeError):
             pass
         raise ArgumentError(
             f"codec: field {name!r} of {self._cls.__name__} is {hint!r}; it must be int, float, "

@@ -18,7 +18,7 @@ from . import _structs as c
 from ._batch import Batch
 from ._codec import Codec, decode_one
 from ._emitter import Emitter, takes_emitter
-from ._errors import Lagged, NoThreadsError
+from ._errors import Closed, Lagged, NoThreadsError
 from ._library import held
 from ._reader import check_on_lag, close_reader, open_reader
 from ._report import OnError, report
@@ -212,8 +212,8 @@ class Loop:
             status = held.aimdb_reader_stats(self._handle, ctypes.byref(stats))
             if status != c.OK and self._last is not None:
                 stats = self._last
-            elif status != c.OK:
-                raise error(status, f"consumer {self._name}")
+            elif status != c.OK:  # who owns the database has ended it
+                raise Closed(f"consumer {self._name}: its account has ended with the database")
             # Received, and not begun: it waits in the batch, or was cut off.
             begun = self._handed - operator.length_hint(self._values) - self._cut
             waiting = stats.delivered - begun
@@ -253,7 +253,11 @@ class Consumer(Generic[T]):
         return self._record
 
     def stats(self) -> ConsumerStats:
-        """Its account; the last one if it has ended."""
+        """Its account; the last one if it has ended.
+
+        Raises:
+            Closed: the database was C's, and C has destroyed it.
+        """
         return self._loop.stats()
 
     def unsubscribe(self) -> ConsumerStats:

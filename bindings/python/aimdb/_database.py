@@ -331,8 +331,9 @@ class Database:
                 result = CloseResult.BLOCKED
                 continue
             loop.ended.wait()  # only its thread has to end
-            if loop.stats().abandoned and result is CloseResult.DELIVERED:
-                result = CloseResult.ABANDONED
+            with contextlib.suppress(Closed):  # C has destroyed its database
+                if loop.stats().abandoned and result is CloseResult.DELIVERED:
+                    result = CloseResult.ABANDONED
         return result
 
     def destroy(self) -> None:

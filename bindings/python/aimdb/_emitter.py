@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from ._errors import ArgumentError, EmitterError, HandleError
 
 if TYPE_CHECKING:
     from ._record import Record
+    from ._send import Readable
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ class Emitter:
         self._pointer = pointer  # the library's emitter; 0 on a consumer's own thread
         self._valid = True
 
-    def emit(self, record: Record[T], value: T) -> None:
+    def emit(self, record: Record[T], value: Union[T, Readable]) -> None:
         """Produces a value into a record of the same database.
 
         Raises:

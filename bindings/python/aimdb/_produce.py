@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, Union
 
 from . import _producer
 from ._library import released
 
 if TYPE_CHECKING:
     from ._record import Record
+    from ._send import Readable
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ class Sizes(dict[int, ctypes.c_size_t]):
         return made
 
 
-def make(record: Record[T]) -> Callable[[T], None]:
+def make(record: Record[T]) -> Callable[[Union[T, Readable]], None]:
     """The record's `produce`, with what it needs at hand."""
     keep_gil, hand_over, asleep = record._produce, released.aimdb_produce, record._asleep
     handle, sizes, encode = ctypes.c_void_p(record._handle), Sizes(), record._encode

@@ -34,6 +34,7 @@ from ._status import check, error
 
 if TYPE_CHECKING:
     from ._database import Database
+    from ._send import Readable
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -48,7 +49,7 @@ class Record(Generic[T]):
     Any thread may use it."""
 
     #: `produce(value)` gives a value to the record; help(record.produce) says all.
-    produce: Callable[[T], None]
+    produce: Callable[[Union[T, Readable]], None]
 
     def __init__(self, database: Database, handle: int, codec: Optional[Codec[T]]) -> None:
         info = c.RecordInfo()
@@ -104,7 +105,7 @@ class Record(Generic[T]):
 
     # Producing ------------------------------------------------------------
 
-    def produce_many(self, values: Iterable[T]) -> int:
+    def produce_many(self, values: Iterable[Union[T, Readable]]) -> int:
         """Gives all values, in order, with less overhead for each than `produce`.
         Not one act: values of other threads may come between.
 
@@ -166,8 +167,8 @@ class Record(Generic[T]):
     def _produce_buffer(self, value: Any) -> int:
         return with_buffer(self._produce_at, (self._handle,), value)
 
-    def _emit(self, emitter: int, value: T) -> None:
-        data: Any = value if self._encode is None else self._encode(value)
+    def _emit(self, emitter: int, value: Union[T, Readable]) -> None:
+        data: Any = value if self._encode is None else self._encode(value)  # type: ignore[arg-type]
         try:
             status = self._emit_bytes(emitter, self._handle, data, len(data))
         except (TypeError, ctypes.ArgumentError):

@@ -5,9 +5,22 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import POINTER, c_char_p, c_int, c_ssize_t, c_void_p
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ._errors import CodecError
+
+if TYPE_CHECKING:
+    from typing import Protocol, Union
+
+    from typing_extensions import Buffer  # known to type checkers only
+
+    class _Array(Protocol):
+        """NumPy's, which says so by __buffer__ only for CPython 3.12 and later."""
+
+        @property
+        def __array_interface__(self) -> dict[str, Any]: ...
+
+    Readable = Union[Buffer, _Array]
 
 
 class _PyBuffer(ctypes.Structure):

@@ -4,8 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import aimdb
 import pytest
+
+import aimdb
 
 TREE = Path(__file__).resolve().parents[3]
 TIMEOUT = 60  # seconds: only a hang takes that long

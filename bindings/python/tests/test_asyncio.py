@@ -2,8 +2,9 @@
 import asyncio
 import threading
 
-import aimdb
 import pytest
+
+import aimdb
 from conftest import TIMEOUT, balanced, number
 
 

@@ -3,8 +3,9 @@ import logging
 import sys
 import threading
 
-import aimdb
 import pytest
+
+import aimdb
 from conftest import TIMEOUT, balanced, number
 
 

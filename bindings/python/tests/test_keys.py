@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import string
 
-import aimdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import aimdb
 
 ALLOWED = set(string.ascii_letters + string.digits + "._:/-")
 

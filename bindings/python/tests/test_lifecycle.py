@@ -3,8 +3,9 @@ import gc
 import threading
 import weakref
 
-import aimdb
 import pytest
+
+import aimdb
 from conftest import TIMEOUT, number
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import threading
 
-import aimdb
 import pytest
+
+import aimdb
 from conftest import TIMEOUT, number
 
 

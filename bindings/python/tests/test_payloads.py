@@ -2,11 +2,12 @@
 import array
 import ctypes
 
-import aimdb
 import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import aimdb
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=100))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-import aimdb
 import pytest
+
+import aimdb
 
 
 def test_peek_at_latest_gives_the_newest_value_and_consumes_nothing(db):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import threading
 
-import aimdb
 import pytest
+
+import aimdb
 
 
 def test_producer_function_accepts_rejects_or_replaces(db):

@@ -3,8 +3,9 @@ import queue
 import threading
 import time
 
-import aimdb
 import pytest
+
+import aimdb
 from conftest import TIMEOUT, balanced, number
 
 

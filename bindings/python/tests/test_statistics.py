@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import threading
 import time
 
-import aimdb
 import pytest
+
+import aimdb
 from conftest import TIMEOUT, balanced, number
 
 
@@ -21,10 +23,8 @@ def test_statistics_accounts_are_exact_at_every_moment(db, buffer):
     before = [0] * 4
     while producer.is_alive():
         for read in (reader.get_nowait, ahead.get_nowait):
-            try:
+            with contextlib.suppress(aimdb.Empty):
                 read()
-            except aimdb.Empty:
-                pass
         stats = [of.stats() for of in (*consumers, reader, ahead)]
         assert all(map(balanced, stats)), stats
         assert all(s.delivered >= was for s, was in zip(stats, before))
