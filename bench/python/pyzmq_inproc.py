@@ -3,9 +3,10 @@
 
 import threading
 
-import scenario
 import zmq
 import zmq.asyncio
+
+import scenario
 
 
 def pair(context, receiver):

@@ -19,6 +19,7 @@ Nothing may be lost: each value has its number, which is checked.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import struct
@@ -103,8 +104,6 @@ def batch(system):
 
 
 def asyncio_(system):
-    import asyncio
-
     values, check = [value(i) for i in range(VALUES)], Check(VALUES)
 
     async def main():

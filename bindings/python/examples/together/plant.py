@@ -31,11 +31,10 @@ class Sample(ctypes.Structure):
 def build(header: str, directory: str) -> ctypes.CDLL:
     """The C part, linked to the libaimdb that is in this process already."""
     out, library = Path(directory) / "plant.so", Path(aimdb.library_path)
-    subprocess.run(
-        ["gcc", "-std=gnu11", "-O2", "-Wall", "-shared", "-fPIC", f"-I{header}", HERE / "plant.c"]
-        + ["-o", out, f"-L{library.parent}", f"-l:{library.name}", "-lm"],
-        check=True,
-    )
+    command = ["gcc", "-std=gnu11", "-O2", "-Wall", "-shared", "-fPIC", f"-I{header}"]
+    command += [str(HERE / "plant.c"), "-o", str(out), "-lm"]
+    command += [f"-L{library.parent}", f"-l:{library.name}"]
+    subprocess.run(command, check=True)
     plant = ctypes.CDLL(str(out))
     plant.plant_begin.restype = ctypes.c_size_t
     plant.plant_sample.argtypes = [ctypes.c_uint32]
