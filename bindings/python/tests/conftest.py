@@ -9,7 +9,7 @@ import pytest
 import aimdb
 
 TREE = Path(__file__).resolve().parents[3]
-TIMEOUT = 60  # seconds: only a hang takes that long
+TIMEOUT = 300  # seconds: only a hang takes that long
 
 
 @pytest.fixture
