@@ -5,7 +5,7 @@
 PYTHON_DIR   := bindings/python
 PYTHON_BUILD := $(BUILD)/python
 PYTHON_VENV  := $(PYTHON_BUILD)/venv
-PYTHON_SRC   := $(wildcard $(PYTHON_DIR)/aimdb/* $(PYTHON_DIR)/*.py $(PYTHON_DIR)/*.toml $(PYTHON_DIR)/*.md)
+PYTHON_SRC   := $(filter-out %__pycache__,$(wildcard $(PYTHON_DIR)/aimdb/*)) $(wildcard $(PYTHON_DIR)/*.py $(PYTHON_DIR)/*.toml $(PYTHON_DIR)/*.md)
 WHEEL        := $(PYTHON_BUILD)/wheel.stamp
 
 .PHONY: toolchain-python test-python wheel test-wheel

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
@@ -65,13 +65,14 @@ class BuildPy(build_py):
 
 
 class BdistWheel(bdist_wheel):
-    def finalize_options(self):
-        super().finalize_options()
-        self.root_is_pure = False
-
     def get_tag(self):
-        packed = Path(self.bdist_dir) / "aimdb" / SONAME
+        packed = Path(self.get_finalized_command("build_py").build_lib) / "aimdb" / SONAME
         return "py3", "none", platform_tag(packed) if packed.exists() else "any"
 
 
-setup(cmdclass={"build_py": BuildPy, "bdist_wheel": BdistWheel})
+class WithLibrary(Distribution):
+    def has_ext_modules(self):
+        return True  # it is for a platform, though not for a version of Python
+
+
+setup(distclass=WithLibrary, cmdclass={"build_py": BuildPy, "bdist_wheel": BdistWheel})
