@@ -40,3 +40,24 @@ wheel: $(WHEEL) ## a wheel that carries the library, in build/python/wheel
 
 test-wheel: wheel ## the wheel in a new venv of each CPython at hand, 3.9 to 3.13
 	$(PYTHON_DIR)/test-wheel.sh $(PYTHON_BUILD)/wheel $(PYTHON_BUILD)/wheel-test
+
+PYTHON_BENCH   := $(PYTHON_BUILD)/bench
+PYTHON_SYSTEMS := aimdb-python queue simplequeue asyncio-queue pyzmq iceoryx2-python
+PYTHON_SCENES  := py_cross_thread_64 py_batch_64 py_asyncio_64 py_wake_1ms_p50
+
+.PHONY: bench-python-programs bench-python
+
+$(PYTHON_BENCH)/ready: bench/python/requirements.txt | toolchain-python
+	rm -rf $(PYTHON_BENCH)
+	"$$($(PYTHON_DIR)/pythons.sh | tail -1)" -m venv $(PYTHON_BENCH)
+	while read -r package; do $(PYTHON_BENCH)/bin/pip install -q --disable-pip-version-check "$$package" \
+	    || echo "bench: without $$package"; done <$<
+	touch $@
+
+# For bench/run.py: a program for each system, in build/bench.
+bench-python-programs: $(PYTHON_BENCH)/ready lib
+	bench/python/programs.sh $(BUILD)/bench $(abspath $(PYTHON_BENCH))/bin/python $(abspath $(LIB))
+
+bench-python: bench-python-programs ## one round of the Python scenarios with each system
+	@for scene in $(PYTHON_SCENES); do for system in $(PYTHON_SYSTEMS); do \
+	    $(BUILD)/bench/$$system $$scene || [ $$? = 77 ] || exit 1; done; done

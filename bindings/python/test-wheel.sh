@@ -21,3 +21,11 @@ unset AIMDB_LIBRARY PYTHONPATH || true
         --rootdir "$here" "$here/tests" </dev/null)
     rm -rf "$scratch/venv"
 done
+
+echo "pip install of the source tree"
+python=$("$here/pythons.sh" | tail -1)
+"$python" -m venv "$scratch/venv"
+"$scratch/venv/bin/pip" install -q --disable-pip-version-check "$here"
+(cd "$scratch" && "$scratch/venv/bin/python" -c '
+import os, aimdb
+assert os.path.dirname(aimdb.library_path) == os.path.dirname(aimdb.__file__), aimdb.library_path')
