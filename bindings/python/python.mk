@@ -48,8 +48,9 @@ PYTHON_SCENES  := py_cross_thread_64 py_batch_64 py_asyncio_64 py_wake_1ms_p50
 .PHONY: bench-python-programs bench-python
 
 $(PYTHON_BENCH)/ready: bench/python/requirements.txt | toolchain-python
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || tools/need.sh none-with-venv=python3-venv
 	rm -rf $(PYTHON_BENCH)
-	"$$($(PYTHON_DIR)/pythons.sh | tail -1)" -m venv $(PYTHON_BENCH)
+	python3 -m venv $(PYTHON_BENCH)
 	while read -r package; do $(PYTHON_BENCH)/bin/pip install -q --disable-pip-version-check "$$package" \
 	    || echo "bench: without $$package"; done <$<
 	touch $@

@@ -92,10 +92,10 @@ class Database:
         self._ended = False
         self._loops: set[Loop] = set()
         self._asleep: dict[int, set[Any]] = {}  # of each record, see Batch.wait
-        self._readers: weakref.WeakSet[Reader[Any]] = weakref.WeakSet()
+        self._readers: weakref.WeakValueDictionary[int, Reader[Any]] = weakref.WeakValueDictionary()
         self._finalizer = weakref.finalize(self, _abandon, handle, owned, self._loops)
         self._finalizer.atexit = False  # _at_exit is in time for that
-        _library.open_databases.add(self)
+        _library.open_databases[id(self)] = self
 
     @classmethod
     def from_handle(cls, handle: int) -> Database:
@@ -352,13 +352,17 @@ class Database:
             raise StateError("database: is running; close it before it is destroyed")
         for loop in list(self._loops):
             loop.stop()
-        for reader in list(self._readers):
-            reader._end()
+        for reference in self._readers.valuerefs():  # a copy: others may subscribe
+            reader = reference()
+            if reader is not None:
+                reader._end()
         self._ended = True
-        if self._owned:
-            check(released.aimdb_destroy(self._handle), "database")
+        status = released.aimdb_destroy(self._handle) if self._owned else c.OK
+        if status:
+            self._ended = False
+            raise error(status, "database")
         self._finalizer.detach()
-        _library.open_databases.discard(self)
+        _library.open_databases.pop(id(self), None)
 
     def __enter__(self) -> Database:
         return self
@@ -394,7 +398,7 @@ class Database:
         check(status, of)
 
     def _add_reader(self, reader: Reader[Any]) -> None:
-        self._readers.add(reader)
+        self._readers[reader._handle] = reader
 
     def _at_exit(self) -> None:
         """Before the interpreter ends, nothing may call into it any more: intake

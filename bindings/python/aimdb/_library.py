@@ -171,12 +171,13 @@ version = held.aimdb_version().decode()
 forked = False
 
 # What must end before the interpreter does: databases, with a method _at_exit.
-open_databases: weakref.WeakSet[Any] = weakref.WeakSet()
+open_databases: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
 def _at_exit() -> None:
-    for database in list(open_databases):
-        if not forked:
+    for reference in open_databases.valuerefs():
+        database = reference()
+        if database is not None and not forked:
             database._at_exit()
 
 
