@@ -87,7 +87,7 @@ test-asan: lib ## the C tests under AddressSanitizer
 test-tsan: lib ## the C tests under ThreadSanitizer
 	tests/c/sanitize.sh tsan
 
-include tests/door/door.mk bench/bench.mk
+include tests/door/door.mk bench/bench.mk bindings/python/python.mk
 
 soak: ## the race detector and the fuzzers, for long
 	go test -race -count 20 -timeout 60m ./core/...

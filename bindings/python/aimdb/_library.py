@@ -41,6 +41,10 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     # The bytes are a c_char_p, which takes bytes as they are, also with NULs in
     # them, and nothing else: no int as an address, no str.
     "aimdb_produce": (c_int, [c_void_p, c_char_p, c_size_t]),
+    "aimdb_produce_batch": (
+        c_int,
+        [c_void_p, c_char_p, POINTER(c_size_t), c_size_t, POINTER(c_size_t)],
+    ),
     "aimdb_emit": (c_int, [c_void_p, c_void_p, c_char_p, c_size_t]),
     "aimdb_subscribe": (c_int, [c_void_p, c_void_p, _handle_out]),
     "aimdb_unsubscribe": (c_int, [c_void_p, POINTER(c.ConsumerStats)]),

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable
 from itertools import islice, repeat
-from operator import length_hint
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -24,7 +24,7 @@ from . import _structs as c
 from ._aio import AsyncReader
 from ._codec import Codec, decode_one
 from ._consumer import Consumer, ConsumerFunction, Loop, OnConsumerLag
-from ._errors import Closed, Rejected, StateError
+from ._errors import Closed, Rejected, SizeError, StateError
 from ._library import addressed, held, released
 from ._reader import OnLag, Reader
 from ._report import OnError
@@ -67,6 +67,8 @@ class Record(Generic[T]):
         # own databases are Python's and run with it.
         library = held if database._owned else released
         self._produce = library.aimdb_produce
+        # By whether someone sleeps who wants the GIL when it is woken.
+        self._produce_batch = (library.aimdb_produce_batch, released.aimdb_produce_batch)
         self._produce_at = addressed(library, "aimdb_produce")
         self._emit_bytes = library.aimdb_emit
         self._emit_at = addressed(library, "aimdb_emit")
@@ -123,15 +125,13 @@ class Record(Generic[T]):
                 if not chunk:
                     return done
                 encoded, failure = self._encode_chunk(chunk)
-                given = iter(encoded)
+                count = ctypes.c_size_t()
                 try:
-                    self._give(encoded, given)
-                    if failure is not None:
-                        raise failure
-                    done += len(chunk)
-                except Exception:
-                    done += len(encoded) - length_hint(given) - (failure is None)
-                    raise
+                    self._give(encoded, count, done)
+                finally:
+                    done += count.value
+                if failure is not None:
+                    raise failure
         except Exception as refused:
             refused.index = done  # type: ignore[attr-defined]
             raise
@@ -148,21 +148,29 @@ class Record(Generic[T]):
             return encoded, failure
         return encoded, None
 
-    def _give(self, values: list[Any], given: Iterator[Any]) -> None:
-        """Produces what `given` iterates over, with no Python instruction between
-        two values; `given` tells how far it came."""
-        sizes = _sizes(values)
-        while True:
-            calls = map(self._produce, repeat(self._handle), given, sizes)
-            try:
-                status = next(filter(None, calls), c.OK)
-            except (TypeError, ctypes.ArgumentError):  # one is not bytes
-                status = self._produce_buffer(values[-length_hint(given) - 1])
-                if not status:
-                    continue
+    def _give(self, values: list[Any], count: ctypes.c_size_t, before: int) -> None:
+        """Produces the values by one call; `count` tells how far it came."""
+        try:
+            data = b"".join(values)
+        except (TypeError, BufferError):  # one has no buffer
+            self._give_each(values, count)
+            return
+        call = self._produce_batch[bool(self._asleep)]
+        status = call(self._handle, data, _sizes(values, data), len(values), ctypes.byref(count))
+        if status:
+            failure = self._failure(status)
+            if isinstance(failure, SizeError):
+                at = count.value
+                text = str(failure).replace(f"sizes[{at}]", f"values[{before + at}]")
+                raise SizeError(text)
+            self._fail(status)
+
+    def _give_each(self, values: list[Any], count: ctypes.c_size_t) -> None:
+        for value in values:
+            status = self._produce_buffer(value)
             if status:
                 self._fail(status)
-            return
+            count.value += 1
 
     def _produce_buffer(self, value: Any) -> int:
         return with_buffer(self._produce_at, (self._handle,), value)
@@ -326,13 +334,22 @@ class Record(Generic[T]):
         return f"<aimdb.Record {self._key!r} {self.buffer!r}>"
 
 
-def _sizes(values: list[Any]) -> Iterator[Any]:
-    """The size of each value; made once if all have the same."""
+@functools.lru_cache(maxsize=16)
+def _equal(size: int) -> Any:
+    return (ctypes.c_size_t * _CHUNK)(*repeat(size, _CHUNK))
+
+
+def _sizes(values: list[Any], data: bytes) -> Any:
+    """The bytes of each value; `data` is all of them. Those of one size are many
+    times faster."""
     try:
         different = set(map(len, values))
-    except TypeError:
-        return map(len, values)
-    return repeat(ctypes.c_size_t(different.pop())) if len(different) == 1 else map(len, values)
+        if len(different) == 1 and len(values[0]) * len(values) == len(data):
+            return _equal(len(values[0]))
+    except TypeError:  # a buffer without a length
+        pass
+    # The length of a buffer is not always that in bytes.
+    return (ctypes.c_size_t * len(values))(*(memoryview(value).nbytes for value in values))
 
 
 _producer.callers.update(
