@@ -54,8 +54,8 @@ func (reader *Reader) Close() (ConsumerStats, error) {
 	if r.block.sealed() {
 		r.abandon(true)
 	}
+	r.wakeReaders() // with mu, as in Unsubscribe
 	r.db.mu.Unlock()
-	r.wakeReaders()
 	return last, nil
 }
 

@@ -27,8 +27,9 @@ type Record struct {
 	producer Producer
 
 	// Under db.mu.
-	consumers map[*Consumer]struct{}
-	readers   map[*Reader]struct{}
+	consumers  map[*Consumer]struct{} // subscribed, or their dispatcher has not ended
+	subscribed int                    // of them
+	readers    map[*Reader]struct{}
 }
 
 // A Kind is one of the three buffers.
@@ -261,9 +262,9 @@ func (r *Record) holdConsumers() []*Consumer {
 // abandon gives up what close leaves, and reports whether there was any. The
 // value of a mailbox that nobody was there to take stays pending. It needs db.mu.
 func (r *Record) abandon(readerLeft bool) bool {
-	lost, served := false, len(r.consumers) != 0 || readerLeft
+	lost, served := false, r.subscribed != 0 || readerLeft
 	for c := range r.consumers {
-		lost = c.account().Abandoned != 0 || lost
+		lost = !c.detached && c.account().Abandoned != 0 || lost
 	}
 	if r.config.Buffer == Mailbox {
 		r.locked(func(b *recordBlock) {

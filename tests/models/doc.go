@@ -9,5 +9,6 @@
 //     accesses of package core/buffers and core/park as Go compiles them for arm64.
 //   - tso.go: x86's store buffers, with tso_test.go: the same for amd64.
 //   - explore.go: interleavings, with parking_test.go: sleeping and waking;
-//     lock_test.go: how a lock changes hands.
+//     lock_test.go: how a lock changes hands; pool_test.go: who looks after
+//     shared consumers.
 package models
