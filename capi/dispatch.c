@@ -62,11 +62,12 @@ bool side_deliver(side_consumer_t *c) {
     return false;
 }
 
-/* Sleeps shorter than this do not pay. */
-static const int64_t SHORT_SLEEP = 10 * AIMDB_MICROSECOND;
+/* Sleeps shorter than this do not pay; after one that is longer than that, they
+ * are taken to do so again. */
+static const int64_t SHORT_SLEEP = 10 * AIMDB_MICROSECOND, LONG_SLEEP = 50 * AIMDB_MICROSECOND;
 
-/* Looks for a value, and announces that it will sleep if there is none. If the
- * last sleep was short, it first gives its turn away, once: with more threads
+/* Looks for a value, and announces that it will sleep if there is none. If its
+ * sleeps are short, it first gives its turn away, once: with more threads
  * than processors producers then go on, and the next look finds many values;
  * else each value is a wake-up and a change of threads, which takes eight
  * consumers on two processors ten times as long. Not after a long sleep, as a
@@ -88,7 +89,11 @@ static void sleep_until_woken(side_consumer_t *c) {
     side_report(c);
     side_sleep(c->step.event, c->step.expected, AIMDB_FOREVER);
     side_watch_start(&c->watch);
-    c->short_sleep = c->watch.ns - before < SHORT_SLEEP;
+    int64_t slept = c->watch.ns - before;
+    if (c->short_sleep ? slept > LONG_SLEEP : slept < SHORT_SLEEP) {
+        c->short_sleep = !c->short_sleep;
+        side_turns(!c->short_sleep); /* one that goes on often is not to interrupt others */
+    }
 }
 
 /* Takes values, calls, sleeps in between: the twin of core/drive.go's. */

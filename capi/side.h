@@ -85,6 +85,7 @@ void side_async_signals(sigset_t *set);
 int32_t side_start_thread(void *(*run)(void *), void *argument, size_t stack_size);
 void side_begin_thread(const char *name); /* first and last in a thread */
 void side_thread_ended(void);
+void side_turns(bool brief);
 
 /* dispatch.c */
 typedef struct side_consumer {
