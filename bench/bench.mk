@@ -14,7 +14,7 @@ BENCH_RIVALS := zeromq nng tokio iceoryx2
 
 .PHONY: bench bench-rivals bench-figures bench-go
 
-bench: $(BENCH_OURS) bench-rivals $(BENCH)/venv ## this library and its rivals, about 15 minutes
+bench: $(BENCH_OURS) bench-rivals bench-python-programs $(BENCH)/venv ## this library and its rivals, about 20 minutes
 	$(BENCH)/venv/bin/python -B bench/run.py --programs $(BENCH) --rounds $(or $(ROUNDS),5) \
 	    --scenarios "$(SCENARIOS)" --systems "$(SYSTEMS)"
 

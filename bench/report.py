@@ -11,11 +11,14 @@ from pathlib import Path
 from tabulate import tabulate
 
 import figures
-from systems import OURS, SYSTEMS, TABLE, TARGETS, main_metric
+from systems import PYTHON, SYSTEMS, TABLE, TARGETS, main_metric
 
 Place = namedtuple("Place", "results tables drawings")
 _bench = Path(__file__).resolve().parent
 TREE = Place(_bench, _bench, _bench.parent / "docs" / "bench")
+
+
+Part = namedtuple("Part", "ours systems scenarios")
 
 
 class Medians:
@@ -29,9 +32,18 @@ class Medians:
         self._medians = {key: statistics.median(v) for key, v in values.items()}
         self._units = {(r["scenario"], r["metric"]): r["unit"] for r in results}
         measured = {r["system"] for r in results}
-        self.systems = [s for s in SYSTEMS if s in measured]
+        self.systems = [s for s in SYSTEMS if s in measured and s not in PYTHON]
+        self.python = [s for s in PYTHON if s in measured]
         # What the others are compared with: aimdb-cgo where there is no direct door.
-        self.ours = next((s for s in (OURS, "aimdb-cgo") if s in self.systems), None)
+        self.ours = next((s for s in ("aimdb", "aimdb-cgo") if s in self.systems), None)
+
+    def parts(self):
+        """The systems that are compared with each other, ours, and the scenarios."""
+        for ours, systems, python in ((self.ours, self.systems, False), ("aimdb-python", self.python, True)):
+            scenarios = [s for s in TABLE if s.startswith("py_") == python
+                         and any(self(s, system) is not None for system in systems)]
+            if ours in systems and scenarios:
+                yield Part(ours, systems, scenarios)
 
     def __call__(self, scenario, system, metric=None):
         return self._medians.get((scenario, system, metric or main_metric(scenario)))
@@ -59,35 +71,32 @@ def short(number):
     return f"{number:.3g}"
 
 
-def rows(medians):
-    return [s for s in TABLE if any(medians(s, system) is not None for system in medians.systems)]
+def medians_table(medians, part, style):
+    body = [[s, medians.unit(s), *(short(medians(s, system)) for system in part.systems)] for s in part.scenarios]
+    return tabulate(body, ["median of", "unit", *part.systems], tablefmt=style, disable_numparse=True,
+                    colalign=["left", "left", *["right"] * len(part.systems)])
 
 
-def medians_table(medians, style):
-    body = [[s, medians.unit(s), *(short(medians(s, system)) for system in medians.systems)] for s in rows(medians)]
-    return tabulate(body, ["median of", "unit", *medians.systems], tablefmt=style, disable_numparse=True,
-                    colalign=["left", "left", *["right"] * len(medians.systems)])
-
-
-def ratios_table(medians, style):
-    others = [system for system in medians.systems if system != medians.ours]
+def ratios_table(medians, part, style):
+    others = [system for system in part.systems if system != part.ours]
     body = []
-    for s in rows(medians):
-        spread = medians.spread(s, medians.ours)
-        body.append([s, *(short(medians.ratio(s, system, medians.ours)) for system in others),
+    for s in part.scenarios:
+        spread = medians.spread(s, part.ours)
+        body.append([s, *(short(medians.ratio(s, system, part.ours)) for system in others),
                      "" if spread is None else f"{spread:.0%}"])
-    return tabulate(body, [f"times {medians.ours}'s", *others, f"spread of {medians.ours}"], tablefmt=style,
+    return tabulate(body, [f"times {part.ours}'s", *others, f"spread of {part.ours}"], tablefmt=style,
                     disable_numparse=True, colalign=["left", *["right"] * (len(others) + 1)])
 
 
 def target_row(medians, scenario, metric, limit, against):
+    ours = "aimdb-python" if scenario.startswith("py_") else medians.ours
     name = scenario if metric == main_metric(scenario) else f"{metric}, {scenario}"
     unit = medians.unit(scenario, metric) or ""
     if against:
-        value = medians.ratio(scenario, medians.ours, against, metric)
+        value = medians.ratio(scenario, ours, against, metric)
         at_most, found = f"{limit:g} × {against}", value is not None and f"{value:.2f} ×"
     else:
-        value = medians(scenario, medians.ours, metric)
+        value = medians(scenario, ours, metric)
         at_most, found = f"{short(limit)} {unit}", value is not None and f"{short(value)} {unit}"
     return value is not None and [name, at_most, found, "met" if value <= limit else "missed"]
 
@@ -100,12 +109,13 @@ def targets_table(medians, style):
 def losses(medians):
     """Where others are better: a line for each scenario."""
     lines = []
-    for s in rows(medians):
-        mine = medians(s, medians.ours)
-        better = [(medians.ratio(s, o, medians.ours), o) for o in medians.systems
-                  if mine and o != medians.ours and (medians(s, o) or mine) < mine]
-        if better:
-            lines.append(f"- `{s}`: " + ", ".join(f"{o} {r:.2f} ×" for r, o in sorted(better)))
+    for part in medians.parts():
+        for s in part.scenarios:
+            mine = medians(s, part.ours)
+            better = [(medians.ratio(s, o, part.ours), o) for o in part.systems
+                      if mine and o != part.ours and (medians(s, o) or mine) < mine]
+            if better:
+                lines.append(f"- `{s}`: " + ", ".join(f"{o} {r:.2f} ×" for r, o in sorted(better)))
     return lines
 
 
@@ -122,25 +132,22 @@ def cautions(medians):
 
 def markdown(medians, title):
     lines = ["<!-- Written by bench/run.py. -->", "# Results", "", title, "",
-             "What each scenario is: [README.md](README.md). Less is better in every row.", "",
-             "## Medians", "", medians_table(medians, "github"), ""]
-    if not medians.ours:
-        return "\n".join(lines)
-    lines += ["## Ratios", "",
-             f"Under 1: better than {medians.ours}. Spread: (largest - smallest) / median of the rounds.", "",
-             ratios_table(medians, "github"), "",
-             "## Targets", "", targets_table(medians, "github"), "",
-             "## Where we lose", "", f"Rivals' medians as multiples of {medians.ours}'s:", "", *losses(medians), ""]
+             "What each scenario is: [README.md](README.md). Less is better in every row.", ""]
+    for part in medians.parts():
+        lines += [f"## {part.ours}", "", "Medians:", "", medians_table(medians, part, "github"), "",
+                  f"Ratios; under 1: better than {part.ours}. Spread: (largest - smallest) / median of the rounds.",
+                  "", ratios_table(medians, part, "github"), ""]
+    lines += ["## Targets", "", targets_table(medians, "github"), "",
+              "## Where we lose", "", "Rivals' medians as multiples of ours:", "", *losses(medians), ""]
     if found := cautions(medians):
         lines += ["## To be read with care", "", *found, ""]
     return "\n".join(lines)
 
 
 def show(medians):
-    print(medians_table(medians, "simple"), "\n")
-    if not medians.ours:
-        return
-    print(ratios_table(medians, "simple"), "\n")
+    for part in medians.parts():
+        print(medians_table(medians, part, "simple"), "\n")
+        print(ratios_table(medians, part, "simple"), "\n")
     print(targets_table(medians, "simple"), "\n")
     print("\n".join(["Where we lose:", *losses(medians), *cautions(medians)]), "\n")
 

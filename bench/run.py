@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 import report
-from systems import RUNS, SYSTEMS
+from systems import RUNS, SYSTEMS, runs_in
 
 TIMEOUT = 120  # seconds for one run of a program
 NOT_HERE = 77  # its exit status when the system has no such thing
@@ -91,7 +91,7 @@ def measure(programs, systems, scenarios, rounds):
     for number in range(1, rounds + 1):
         for scenario in scenarios:
             progress(f"round {number} of {rounds}: {scenario}")
-            for system in systems:
+            for system in (s for s in systems if runs_in(s, scenario)):
                 try:
                     results += [figure | {"round": number} for figure in figures(programs, system, scenario)]
                 except Failure as failure:
@@ -112,7 +112,10 @@ def available(programs, wanted):
         if system == "aimdb" and run(programs, system, "rss_idle") is None:
             print(f"without {system}: this build of the library has no direct door", file=sys.stderr)
             continue
-        systems[system] = run(programs, system, "version").strip()
+        try:
+            systems[system] = run(programs, system, "version").strip()
+        except Failure as failure:
+            print(f"without {system}: {failure}", file=sys.stderr)
     return systems
 
 

@@ -14,6 +14,17 @@ SYSTEMS = {
     "iceoryx2": ("iceoryx2", {}),
 }
 
+# The systems of Python programs; they run only the scenarios named py_*.
+PYTHON = {
+    "aimdb-python": ("aimdb-python", {"AIMDB_DOOR": "direct"}),
+    "queue": ("queue", {}),
+    "simplequeue": ("simplequeue", {}),
+    "asyncio-queue": ("asyncio-queue", {}),
+    "pyzmq": ("pyzmq", {}),
+    "iceoryx2-python": ("iceoryx2-python", {}),
+}
+SYSTEMS |= PYTHON
+
 SIZES = [8, 64, 512, 4096, 32768, 262144, 1048576]
 RATES = [100, 10000, 100000]  # cpu_1khz is the one between
 
@@ -35,10 +46,16 @@ RUNS = [
     *[f"throughput_{size}" for size in SIZES],
     *[f"cpu_{rate}" for rate in RATES],
     *[f"pacing_{rate}" for rate in [100, 1000, 10000, 100000]],
+    "py_cross_thread_64",
+    "py_batch_64",
+    "py_asyncio_64",
+    "py_wake_1ms_p50",
 ]
 
 # The metric that a scenario is about; for each, less is better.
 MAIN = {
+    "py_wake": "latency",
+    "py_": "time",
     "push_": "time",
     "lossless_": "time",
     "fanout8_": "time",
@@ -83,9 +100,18 @@ TARGETS = [
     ("mailbox_roundtrip_64", "allocations", 0, None),
     ("rss_idle", "memory", 8 * 1024, None),
     ("library_size", "size", 3 * 1024 * 1024, None),
+    ("py_cross_thread_64", "time", 0.8, "pyzmq"),
+    ("py_cross_thread_64", "time", 0.4, "queue"),
+    ("py_batch_64", "time", 0.3, "pyzmq"),
+    ("py_asyncio_64", "time", 0.5, "asyncio-queue"),
+    ("py_wake_1ms_p50", "latency", 1.2, "pyzmq"),
 ]
 
-OURS = "aimdb"
+
+def runs_in(system, scenario):
+    """Python's systems and scenarios, and the others, keep to themselves."""
+    return (system in PYTHON) == scenario.startswith("py_")
+
 
 
 def main_metric(scenario):

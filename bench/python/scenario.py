@@ -22,6 +22,7 @@ import argparse
 import asyncio
 import json
 import os
+import platform
 import struct
 import sys
 import threading
@@ -154,12 +155,15 @@ SCENARIOS = {
 }
 
 
-def main(name, system):
-    """Runs the scenario named on the command line."""
+def main(name, system, version="of CPython " + platform.python_version()):
+    """Runs the scenario named on the command line, or says the version."""
     able = [s for s, (_, needs) in SCENARIOS.items() if hasattr(system, needs)]
     parser = argparse.ArgumentParser(description=f"one round with {name}")
-    parser.add_argument("scenario", choices=SCENARIOS)
+    parser.add_argument("scenario", choices=["version", *SCENARIOS])
     arguments = parser.parse_args()
+    if arguments.scenario == "version":
+        print(version)
+        return
     if arguments.scenario not in able:
         sys.exit(NOT_HERE)
     metric, result, unit = SCENARIOS[arguments.scenario][0](system)

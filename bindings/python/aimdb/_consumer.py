@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable, Generic, Literal, Optional, TypeVar, Union
 
-from . import _inside, _library, _stats
+from . import _inside, _library, _stats, _turns
 from . import _structs as c
 from ._batch import Batch
 from ._codec import Codec, decode_one
@@ -108,6 +108,7 @@ class Loop:
 
     def _run(self) -> None:
         _inside.enter()
+        _turns.ask_for_brief()
         try:
             while self._next():
                 pass

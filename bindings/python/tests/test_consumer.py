@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import logging
+import os
+import platform
 import sys
 import threading
 
 import pytest
 
 import aimdb
+from aimdb import _turns
 from conftest import TIMEOUT, balanced, number
 
 
@@ -221,3 +224,13 @@ def test_consumer_can_call_everything_from_its_function(db):
     record.produce(b"v")
     assert end.wait(TIMEOUT)
     assert results == [b"v", 1, 1]
+
+
+def test_consumer_turns_change_no_policy_and_never_fail(monkeypatch):
+    before = os.sched_getscheduler(0)
+    _turns.ask_for_brief()
+    assert os.sched_getscheduler(0) == before
+    monkeypatch.setattr(_turns, "_NUMBERS", {})  # a machine that is not known
+    _turns.ask_for_brief()
+    monkeypatch.setattr(_turns, "_NUMBERS", {platform.machine(): (-1, -1)})  # refused
+    _turns.ask_for_brief()
