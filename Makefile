@@ -12,7 +12,7 @@ LINK    := -L$(BUILD) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
 STATICCHECK := $(BUILD)/tools/staticcheck
 
 .PHONY: help lib demo test lint header symbols test-go test-race test-faults test-harness test-c \
-        test-conformance test-asan test-tsan soak clean toolchain
+        test-asan test-tsan soak clean toolchain
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -22,7 +22,7 @@ lib: $(LIB) ## build/libaimdb.so
 demo: $(BUILD)/gateway ## the gateway on this machine's own figures: 10 s at 1 kHz
 	$(BUILD)/gateway --seconds 10 --rate 1000 --require-lag
 
-test: lint header symbols test-go test-race test-c test-faults test-harness test-asan test-tsan ## everything
+test: lint header symbols test-go test-race test-door test-c test-faults test-harness test-asan test-tsan ## everything
 	@echo "all tests passed"
 
 toolchain:
@@ -72,9 +72,6 @@ test-c: lib ## the C tests, by CMake and CTest
 $(BUILD)/conformance: $(wildcard tests/conformance/*.[ch]) capi/aimdb.h $(LIB)
 	$(CC) -std=gnu11 $(CFLAGS) $(STRICT) -Icapi $(filter %.c,$^) -o $@ $(LINK)
 
-test-conformance: $(BUILD)/conformance ## the rules, over the C ABI; a part of test-c
-	$(BUILD)/conformance
-
 $(FAULTS:%=$(BUILD)/faults/%/libaimdb.so): $(BUILD)/faults/%/libaimdb.so: $(SOURCES)
 	tools/build-lib.sh $(@D) -tags $*
 
@@ -90,7 +87,7 @@ test-asan: lib ## the C tests under AddressSanitizer
 test-tsan: lib ## the C tests under ThreadSanitizer
 	tests/c/sanitize.sh tsan
 
-include bench/bench.mk
+include tests/door/door.mk bench/bench.mk bindings/python/python.mk
 
 soak: ## the race detector and the fuzzers, for long
 	go test -race -count 20 -timeout 60m ./core/...

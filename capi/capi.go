@@ -29,7 +29,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(core.Step{})-C.sizeof_step_t]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Handle)-unsafe.Offsetof(C.step_t{}.handle)]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Event)-unsafe.Offsetof(C.step_t{}.event)]
-	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Notify)-unsafe.Offsetof(C.step_t{}.notify)]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Target)-unsafe.Offsetof(C.step_t{}.target)]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Owner)-unsafe.Offsetof(C.step_t{}.owner)]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Result)-unsafe.Offsetof(C.step_t{}.result)]
 	_ = [1]struct{}{}[unsafe.Offsetof(core.Step{}.Todo)-unsafe.Offsetof(C.step_t{}.todo)]
@@ -37,9 +37,9 @@ var (
 	_ = [1]struct{}{}[unsafe.Sizeof(buffers.Message{})-C.sizeof_aimdb_message_t]
 	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Message{}.Sequence)-unsafe.Offsetof(C.aimdb_message_t{}.sequence)]
 	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]
-	_ = [1]struct{}{}[core.More-C.STEP_MORE]
+	_ = [1]struct{}{}[core.Drain-C.STEP_DRAIN]
 	_ = [1]struct{}{}[core.TellReady-C.TODO_READY]
-	_ = [1]struct{}{}[core.OpWatch-C.STEP_WATCH]
+	_ = [1]struct{}{}[core.OpRearm-C.STEP_REARM]
 	_ = [1]struct{}{}[core.Share-C.SIDE_SHARE]
 	_ = [1]struct{}{}[core.Ops-C.STEPS]
 )
@@ -111,9 +111,6 @@ func goAttach() {}
 
 //export goStep
 func goStep(op C.int32_t, s *C.step_t) { (*core.Step)(unsafe.Pointer(s)).Run(core.Op(op)) }
-
-//export goNotify
-func goNotify(handle C.uint64_t) { core.Notify(core.Handle(handle)) }
 
 //export goCreate
 func goCreate(log C.aimdb_log_fn, level C.int32_t, user unsafe.Pointer, free C.aimdb_free_fn,

@@ -3,6 +3,7 @@
 /* Callback consumers: delivering, and the thread that one has of its own. */
 
 #define _GNU_SOURCE
+#include <sched.h>
 #include <stdlib.h>
 
 #include "_cgo_export.h"
@@ -15,11 +16,11 @@ void side_report(side_consumer_t *c) {
     if (!c->lagged && !c->failures) return;
     goReport(c->go, c->lagged, c->failures);
     c->lagged = c->failures = 0;
-    c->reported = c->begun;
+    c->reported = side_watch_ns(&c->watch);
 }
 
 static void report_in_time(side_consumer_t *c) {
-    if (side_elapsed(c->reported, c->begun) >= (uint64_t)AIMDB_MILLISECOND) side_report(c);
+    if (side_watch_ns(&c->watch) - c->reported >= AIMDB_MILLISECOND) side_report(c);
 }
 
 static void tell_lag(side_consumer_t *c, step_t *s) {
@@ -31,16 +32,14 @@ static void tell_lag(side_consumer_t *c, step_t *s) {
         side_leave();
     }
     s->flags |= STEP_RESUMED;
-    c->begun = side_ticks();
+    side_watch_start(&c->watch);
 }
 
 static void deliver(side_consumer_t *c, step_t *s) {
     SYNC_ACQUIRE(c->record);
     int failed = c->fn(side_enter(c->database), &c->messages[s->index], c->user);
     side_leave();
-    uint64_t now = side_ticks();
-    s->elapsed = side_elapsed(c->begun, now);
-    c->begun = now;
+    s->elapsed = (uint64_t)side_watch_lap(&c->watch);
     s->flags |= STEP_ENDED;
     if (failed) {
         s->flags |= STEP_FAILED;
@@ -63,19 +62,47 @@ bool side_deliver(side_consumer_t *c) {
     return false;
 }
 
+/* Sleeps shorter than this do not pay; after one that is longer than that, they
+ * are taken to do so again. */
+static const int64_t SHORT_SLEEP = 10 * AIMDB_MICROSECOND, LONG_SLEEP = 50 * AIMDB_MICROSECOND;
+
+/* Looks for a value, and announces that it will sleep if there is none. If its
+ * sleeps are short, it first gives its turn away, once: with more threads
+ * than processors producers then go on, and the next look finds many values;
+ * else each value is a wake-up and a change of threads, which takes eight
+ * consumers on two processors ten times as long. Not after a long sleep, as a
+ * thread that has given its turn away is woken later. */
+static void look(side_consumer_t *c) {
+    step_t *s = &c->step;
+    if (c->short_sleep) {
+        s->flags &= ~(uint32_t)STEP_WAIT;
+        side_drive(s, STEP_NEXT);
+        if (s->result != AIMDB_EMPTY) return;
+        sched_yield();
+    }
+    s->flags |= STEP_WAIT;
+    side_drive(s, STEP_NEXT);
+}
+
+static void sleep_until_woken(side_consumer_t *c) {
+    int64_t before = side_watch_ns(&c->watch);
+    side_report(c);
+    side_sleep(c->step.event, c->step.expected, AIMDB_FOREVER);
+    side_watch_start(&c->watch);
+    int64_t slept = c->watch.ns - before;
+    if (c->short_sleep ? slept > LONG_SLEEP : slept < SHORT_SLEEP) {
+        c->short_sleep = !c->short_sleep;
+        side_turns(!c->short_sleep); /* one that goes on often is not to interrupt others */
+    }
+}
+
 /* Takes values, calls, sleeps in between: the twin of core/drive.go's. */
 static void dispatch(side_consumer_t *c) {
-    step_t *s = &c->step;
-    c->begun = side_ticks();
+    side_watch_start(&c->watch);
     do {
-        s->flags |= STEP_WAIT;
-        side_drive(s, STEP_NEXT);
-        if (s->result == STEP_SLEEP) {
-            side_report(c);
-            side_sleep(s->event, s->expected, AIMDB_FOREVER);
-            c->begun = side_ticks();
-        }
-    } while (s->result == STEP_SLEEP || side_deliver(c));
+        look(c);
+        if (c->step.result == STEP_SLEEP) sleep_until_woken(c);
+    } while (c->step.result == STEP_SLEEP || side_deliver(c));
 }
 
 static void discard(side_consumer_t *c) {

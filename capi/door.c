@@ -2,6 +2,7 @@
 
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <unistd.h>
 
 #include "_cgo_export.h"
 #include "side.h"
@@ -29,7 +30,7 @@ void side_restore(const sigset_t *before) {
     if (!side_self.blocked) pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
-side_step_fn side_direct[STEPS];
+_Atomic(side_step_fn) side_direct[STEPS];
 
 void side_open_door(int32_t op, uintptr_t address) { side_direct[op] = (side_step_fn)address; }
 
@@ -41,7 +42,7 @@ static void through_cgo(step_t *s, step_op_t op) {
 }
 
 /* Does what a step has left to its driver: releases locks that others sleep
- * for, wakes, waits for a lock. */
+ * for, wakes, waits for a lock, writes or reads a descriptor. */
 static void follow(step_t *s) {
     if (s->todo & TODO_GIVE_BACK) {
         side_lock_release(s->held);
@@ -52,29 +53,34 @@ static void follow(step_t *s) {
     if (s->todo & TODO_WAKE) side_wake(s->wake, s->wake_most);
     if (s->todo & TODO_WAKE_DRAINED) side_wake(s->drained, UINT32_MAX);
     if (s->todo & TODO_WAIT_LOCK && side_lock_wait(s->busy, s->owner)) s->held = s->busy;
+    uint64_t count = 1;
+    ssize_t done = 0;
+    if (s->result == STEP_WRITE) done = write((int)s->index, &count, sizeof count);
+    if (s->result == STEP_DRAIN) done = read((int)s->index, &count, sizeof count);
+    (void)done; /* full is readable, and empty is not */
+}
+
+static void follow_up(step_t *s, uint32_t asked, step_op_t op) {
+    if (!(s->todo & asked)) return;
+    int32_t result = s->result;
+    uint32_t todo = s->todo;
+    side_drive(s, op);
+    s->result = result;
+    s->todo = todo;
 }
 
 /* Settles a step that the direct door has run, or runs it through cgo, and
- * again until it is not busy. */
+ * again while it asks for that. */
 void side_settle(step_t *s, step_op_t op) {
     side_step_fn direct = side_direct[op];
     if (!direct) through_cgo(s, op);
-    for (follow(s); s->result == STEP_BUSY; follow(s)) {
+    for (follow(s); s->todo & TODO_COME_AGAIN; follow(s)) {
         if (direct)
             direct(s);
         else
             through_cgo(s, op);
     }
-    uint32_t todo = s->todo;
-    if (todo & TODO_NOTIFY) {
-        sigset_t before;
-        side_block(&before);
-        goNotify(s->notify);
-        side_restore(&before);
-    }
-    if (todo & TODO_READY) {
-        int32_t result = s->result;
-        side_drive(s, STEP_READY);
-        s->result = result;
-    }
+    follow_up(s, TODO_NOTIFY, STEP_NOTIFY);
+    follow_up(s, TODO_REARM, STEP_REARM);
+    follow_up(s, TODO_READY, STEP_READY);
 }

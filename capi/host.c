@@ -77,8 +77,8 @@ void side_chain_sigurg(void) {
 /* Go raises the soft limit of descriptors when it starts. */
 void side_restore_limits(void) { setrlimit(RLIMIT_NOFILE, &host_files); }
 
-/* Fork guard: a page that the kernel wipes in the child; where it can't, an
- * atfork handler says the same. */
+/* Fork guard: a page that the kernel wipes in the child, and, where that says it
+ * does and does not (emulators), an atfork handler that says the same. */
 static int fork_unguarded = 1;
 int *side_parent = &fork_unguarded;
 
@@ -90,7 +90,6 @@ __attribute__((constructor(102))) static void guard_fork(void) {
     if (page != MAP_FAILED && madvise(page, (size_t)size, MADV_WIPEONFORK) == 0) {
         *page = 1;
         side_parent = page;
-        return;
     }
     pthread_atfork(NULL, NULL, child);
 }

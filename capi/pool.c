@@ -24,7 +24,7 @@ static void rest(side_consumer_t *c, uint32_t more) {
 /* A worker's turn with a consumer. */
 static void serve(side_consumer_t *c) {
     SYNC_ACQUIRE(SYNC_LIFECYCLE);
-    c->begun = side_ticks();
+    side_watch_start(&c->watch);
     for (int i = 0; i < SIDE_SHARE; i++) {
         side_drive(&c->step, STEP_NEXT);
         if (c->step.result == AIMDB_EMPTY) {

@@ -46,9 +46,9 @@ static void judge(step_t *s, const void *data, size_t size) {
     aimdb_draft_t draft = {sizeof draft, draft_data, (size_t)s->max, 0};
     aimdb_producer_fn fn = (aimdb_producer_fn)(uintptr_t)s->function;
 
-    uint64_t begun = side_ticks();
+    int64_t begun = side_now();
     int verdict = fn(emitter, &message, &draft, (void *)(uintptr_t)s->user);
-    s->elapsed = side_elapsed(begun, side_ticks());
+    s->elapsed = (uint64_t)(side_now() - begun);
     side_leave();
 
     s->flags = 0;
@@ -66,25 +66,34 @@ static void judge(step_t *s, const void *data, size_t size) {
     }
 }
 
-static aimdb_status_t produce(aimdb_record_t *record, const void *data, size_t size, uint32_t depth,
-                              uint32_t database) {
-    if (!data && size)
-        return side_fail(AIMDB_ERR_ARGUMENT, "data: is NULL and size is not 0");
+static aimdb_status_t no_data(void) {
+    return side_fail(AIMDB_ERR_ARGUMENT, "data: is NULL and size is not 0");
+}
+
+/* What a value needs that is not simply enqueued. Not inline: it would take
+ * registers, which those that are would have to save. */
+static __attribute__((noinline)) aimdb_status_t finish(step_t *s, const void *data, size_t size) {
+    if (s->result == STEP_CALL) {
+        judge(s, data, size);
+        SYNC_RELEASE(s->handle);
+        side_drive(s, STEP_COMMIT);
+    }
+    return s->result == AIMDB_OK ? AIMDB_OK : answer(s);
+}
+
+static inline aimdb_status_t produce(aimdb_record_t *record, const void *data, size_t size,
+                                     uint32_t depth, uint32_t database) {
+    if (!data && size) return no_data();
     step_t s; /* what a step only writes is left as it is */
     s.data = data;
     s.size = size;
     s.handle = HANDLE(record);
     s.depth = depth;
     s.database = database;
+    s.flags = 0;
     SYNC_RELEASE(s.handle);
     side_drive(&s, STEP_PRODUCE);
-    if (s.result == AIMDB_OK) return AIMDB_OK;
-    if (s.result == STEP_CALL) {
-        judge(&s, data, size);
-        SYNC_RELEASE(s.handle);
-        side_drive(&s, STEP_COMMIT);
-    }
-    return answer(&s);
+    return s.result == AIMDB_OK ? AIMDB_OK : finish(&s, data, size);
 }
 
 aimdb_status_t aimdb_produce(aimdb_record_t *record, const void *data, size_t size) {

@@ -6,6 +6,7 @@
 #define AIMDB_SIDE_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "aimdb.h"
@@ -52,42 +53,26 @@ extern bool side_inherit; /* locks inherit priority */
 
 /* door.c */
 typedef void (*side_step_fn)(step_t *);
-extern side_step_fn side_direct[STEPS]; /* the direct door's; NULL: through cgo */
+/* The direct door's; NULL: through cgo. Written once, while the library starts. */
+extern _Atomic(side_step_fn) side_direct[STEPS];
 void side_settle(step_t *s, step_op_t op);
 void side_open_door(int32_t op, uintptr_t address);
 void side_block(sigset_t *before); /* around calls that enter Go */
 void side_restore(const sigset_t *before);
 
 /* clock.c */
-enum { SIDE_TICK_SHIFT = 24 };
-extern uint64_t side_tick_scale; /* ns in a tick << SIDE_TICK_SHIFT; 0: ticks are ns */
 void side_start_clock(void);
 int64_t side_now(void); /* CLOCK_MONOTONIC, ns */
 
-static inline uint64_t side_raw_ticks(void) {
-#if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-    return ticks;
-#else
-    return (uint64_t)side_now();
-#endif
-}
-
-static inline uint64_t side_ticks(void) {
-    return side_tick_scale ? side_raw_ticks() : (uint64_t)side_now();
-}
-
-/* ns between two readings; processors may be a few ticks apart. */
-static inline uint64_t side_elapsed(uint64_t from, uint64_t to) {
-    uint64_t ticks = to - from;
-    if ((int64_t)ticks < 0) return 0;
-    if (side_tick_scale == 0) return ticks;
-    uint64_t whole = ticks >> SIDE_TICK_SHIFT, rest = ticks & ((1u << SIDE_TICK_SHIFT) - 1);
-    return whole * side_tick_scale + (rest * side_tick_scale >> SIDE_TICK_SHIFT);
-}
+/* Times what follows on each other, in laps. */
+typedef struct side_watch {
+    int64_t ns;      /* side_now, when the counter was at anchor */
+    uint64_t anchor;
+    uint64_t lap;    /* the counter when the lap began */
+} side_watch_t;
+void side_watch_start(side_watch_t *watch);
+int64_t side_watch_lap(side_watch_t *watch);           /* ns of the lap that ends */
+int64_t side_watch_ns(const side_watch_t *watch);      /* when the lap began, as side_now */
 
 /* host.c */
 extern int *side_parent; /* 0 in a forked child */
@@ -100,6 +85,7 @@ void side_async_signals(sigset_t *set);
 int32_t side_start_thread(void *(*run)(void *), void *argument, size_t stack_size);
 void side_begin_thread(const char *name); /* first and last in a thread */
 void side_thread_ended(void);
+void side_turns(bool brief);
 
 /* dispatch.c */
 typedef struct side_consumer {
@@ -118,8 +104,9 @@ typedef struct side_consumer {
     void *buffer;
     aimdb_message_t *messages;
     bool shared;
-    uint64_t begun; /* ticks: of the callback that runs, or the turn */
-    uint64_t reported; /* ticks */
+    bool short_sleep; /* the last one was */
+    side_watch_t watch; /* laps are callbacks */
+    int64_t reported;
     uint64_t lagged, failures; /* not reported yet */
     step_t step;
 } side_consumer_t;
@@ -174,9 +161,10 @@ static inline void side_drive(step_t *s, step_op_t op) {
     if (side_self.tid == 0) side_ask_tid();
     s->owner = side_self.tid;
     s->held = 0;
-    if (side_direct[op]) {
-        side_direct[op](s);
-        if (s->todo == 0 && s->result != STEP_BUSY) return;
+    side_step_fn direct = atomic_load_explicit(&side_direct[op], memory_order_relaxed);
+    if (direct) {
+        direct(s);
+        if (s->todo == 0) return;
     }
     side_settle(s, op);
 }

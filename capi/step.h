@@ -33,7 +33,7 @@ typedef struct step {
     uint64_t contended[2];
     uint64_t wake;
     uint64_t drained;
-    uint64_t notify;
+    uint64_t target;
     uint32_t owner;
     uint32_t depth;
     uint32_t expected;
@@ -45,10 +45,11 @@ typedef struct step {
 } step_t;
 
 typedef enum { STEP_PRODUCE, STEP_COMMIT, STEP_NEXT, STEP_RECEIVE, STEP_PEEK, STEP_READY, STEP_TAKE,
-               STEP_REST, STEP_WATCH, STEPS } step_op_t;
+               STEP_REST, STEP_WATCH, STEP_NOTIFY, STEP_REARM, STEPS } step_op_t;
 
 /* Results that only drivers see; the others are an aimdb_status_t. */
-enum { STEP_CALL = 100, STEP_BUSY = 101, STEP_SLEEP = 102, STEP_FOREIGN = 103, STEP_EARLY = 104 };
+enum { STEP_CALL = 100, STEP_BUSY = 101, STEP_SLEEP = 102, STEP_FOREIGN = 103, STEP_EARLY = 104,
+       STEP_WRITE = 105, STEP_DRAIN = 106 };
 
 /* flags */
 enum {
@@ -71,8 +72,10 @@ enum {
     TODO_RELEASE_BOTH = 8,
     TODO_WAKE = 16,
     TODO_WAKE_DRAINED = 32,
-    TODO_NOTIFY = 64,
-    TODO_READY = 128
+    TODO_COME_AGAIN = 64,
+    TODO_NOTIFY = 128,
+    TODO_REARM = 256,
+    TODO_READY = 512
 };
 
 #define ANY_DATABASE UINT32_MAX

@@ -5,7 +5,10 @@
 
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "side.h"
 
@@ -37,9 +40,33 @@ int32_t side_start_thread(void *(*run)(void *), void *argument, size_t stack_siz
 
 void side_thread_ended(void) { atomic_fetch_sub(&threads, 1); }
 
+/* The kernel's struct sched_attr, first version. */
+struct scheduling {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+/* Asks for brief turns, or for the usual ones. Linux 6.12 and later then lets a
+ * woken thread run before the one that woke it, where both have one processor;
+ * else it waits until that one sleeps: three quarters of all wake-ups take 2.7 us
+ * instead of half of them. Older kernels take no notice. A policy that a callback
+ * has given its thread stays. */
+void side_turns(bool brief) {
+    enum { BRIEF = 100000 }; /* ns, the least there is */
+    struct scheduling s = {.size = sizeof s};
+    if (syscall(SYS_sched_getattr, 0, &s, sizeof s, 0) != 0 || s.policy != SCHED_OTHER) return;
+    s.size = sizeof s;
+    s.runtime = brief ? BRIEF : 0;
+    syscall(SYS_sched_setattr, 0, &s, 0);
+}
+
 void side_begin_thread(const char *name) {
     sigset_t before;
     side_block(&before);
     side_self.blocked = true;
     pthread_setname_np(pthread_self(), name);
+    side_turns(true);
 }

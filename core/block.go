@@ -8,6 +8,7 @@ import (
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
 	"github.com/aimdb-dev/aimdb-go/core/memory"
+	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
 // Control blocks: what the steps work on, off the Go heap, in arenas that are
@@ -27,7 +28,9 @@ type recordBlock struct {
 	buffer     buffers.Buffer
 	shared     uint32 // atomic: a shared consumer rests, and a push must queue it
 	sharers    uint32 // the first shared consumer, index + 1; under the pool's lock
-	_          [48]byte
+	listen     park.Lock
+	listeners  uint32 // the first armed reader, index + 1; under listen
+	_          [40]byte
 	generation uint32
 	state      uint32 // atomic: readers look without the lock
 	inflight   uint32 // atomic: producer functions that run; close sleeps on it
@@ -57,14 +60,14 @@ type cursorBlock struct {
 	cursor     buffers.Cursor
 	generation uint32
 	phase      uint32 // consumer; atomic: who waits for the end sleeps on it
-	next       uint32 // shared: the record's next shared consumer, index + 1
+	next       uint32 // the record's next shared consumer or armed reader, index + 1
 	behind     uint32 // shared: the next in the queue, index + 1
 	record     uint32 // index
 	callback   bool   // a consumer, not a reader
 	polled     bool   // a reader with a descriptor
 	shared     uint8  // its state in the pool
-	_          byte
-	driver     uint64 // shared: the word of its driver outside of Go
+	armed      bool   // it is in the record's list; under listen
+	driver     uint64 // shared: the word of its driver outside of Go; reader: descriptor + 1, under listen
 	failures   uint64
 	ns         uint64
 	nsMax      uint64

@@ -69,6 +69,7 @@ func (r *Record) Subscribe(config ConsumerConfig) (*Consumer, error) {
 	}
 	consumerTable.put(c.index, c)
 	r.consumers[c] = struct{}{}
+	r.subscribed++
 	r.db.consumers++
 	c.holders++ // by this call
 	r.db.mu.Unlock()
@@ -162,15 +163,15 @@ func (c *Consumer) Report(lagged, failures uint64) {
 func (c *Consumer) Unsubscribe(inside bool) (Status, ConsumerStats, error) {
 	db := c.record.db
 	db.mu.Lock()
-	if c.unlisted {
+	if c.unlisted || db.state == stateDestroyed {
 		db.mu.Unlock()
 		return ErrHandle, ConsumerStats{}, fail(ErrHandle, "consumer: is unsubscribed")
 	}
 	c.holders++
 	c.detach()
-	db.mu.Unlock()
 	c.stop()
-	c.record.wakeReaders()
+	c.record.wakeReaders() // with mu: the record's block is another's soon after Destroy had it
+	db.mu.Unlock()
 	if inside {
 		last := c.account()
 		c.unhold(false)
@@ -202,16 +203,27 @@ func (c *Consumer) await(phase uint32, end time.Time) {
 	}
 }
 
-// detach needs db.mu.
+// detach ends the subscription; the record waits for its dispatcher. It needs
+// db.mu.
 func (c *Consumer) detach() {
-	c.detached = true
-	delete(c.record.consumers, c)
+	if !c.detached {
+		c.detached = true
+		c.record.subscribed--
+	}
+	c.leaveRecord()
 }
 
 // markEnded needs db.mu.
 func (c *Consumer) markEnded() {
 	c.ended = true
 	c.record.db.consumers--
+	c.leaveRecord()
+}
+
+func (c *Consumer) leaveRecord() {
+	if c.detached && c.ended {
+		delete(c.record.consumers, c)
+	}
 }
 
 // unhold is the end of a caller's interest; unlist: its handle ends now.
@@ -267,7 +279,7 @@ func (r *Record) attach(s *subscription, t handleType) error {
 	owner := b.cursor.Lock.Lock()
 	r.locked(func(rb *recordBlock) { b.cursor.Attach(&rb.buffer) })
 	b.record = r.index
-	b.callback, b.polled, b.shared = t == consumerHandle, false, single
+	b.callback, b.polled, b.shared, b.armed, b.driver = t == consumerHandle, false, single, false, 0
 	b.failures, b.ns, b.nsMax = 0, 0, 0
 	atomic.StoreUint32(&b.phase, idle)
 	s.handle = handle(t, index, enliven(&b.generation))

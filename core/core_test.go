@@ -709,3 +709,41 @@ func TestMemory_BookkeepingPerConsumerIsAtMost320Bytes(t *testing.T) {
 		unsafe.Sizeof(ConsumerConfig{})+table+member, uintptr(320))
 	require.LessOrEqual(t, unsafe.Sizeof(cursorBlock{})+unsafe.Sizeof(Reader{})+table+member, uintptr(320))
 }
+
+func TestClose_WaitsForTheCallbackOfAnUnsubscribedConsumer(t *testing.T) {
+	for name, shared := range map[string]bool{"dedicated": false, "shared": true} {
+		t.Run(name, func(t *testing.T) {
+			ended := make(chan struct{})
+			db, err := New(Config{Level: Off, OnEnd: func() { close(ended) }})
+			require.NoError(t, err)
+			r := register(t, db, "r", Ring)
+			begun, goOn := make(chan struct{}), make(chan struct{})
+			c, err := r.Subscribe(ConsumerConfig{Shared: shared, Func: func(Emitter, *Incoming) error {
+				close(begun)
+				<-goOn
+				return nil
+			}})
+			require.NoError(t, err)
+			require.NoError(t, db.Start())
+			require.NoError(t, r.Produce(number(1)))
+			<-begun
+			status, _, err := c.Unsubscribe(true)
+			require.NoError(t, err)
+			require.Equal(t, InProgress, status)
+			s, err := r.Stats()
+			require.NoError(t, err)
+			require.Zero(t, s.Readers)
+			status, err = db.Close(0, false)
+			require.NoError(t, err)
+			require.Equal(t, Blocked, status)
+			require.NoError(t, db.Destroy())
+			select {
+			case <-ended:
+				t.Error("the database has ended with a callback of its running")
+			default:
+			}
+			close(goOn)
+			<-ended
+		})
+	}
+}

@@ -15,7 +15,7 @@ import (
 // back with its caller. The driver in C does the same (capi/door.c).
 func drive(s *Step, op Op) {
 	s.Owner = park.Owner()
-	for s.Result = Busy; s.Result == Busy; {
+	for s.Todo = ComeAgain; s.Todo&ComeAgain != 0; {
 		s.Run(op)
 		s.settleLocks()
 		if s.Todo&WakeUp != 0 {
@@ -27,17 +27,27 @@ func drive(s *Step, op Op) {
 		if s.Todo&WaitLock != 0 && park.LockAt(uintptr(s.Busy)).Wait(s.Owner) {
 			s.Held = s.Busy
 		}
+		switch s.Result {
+		case Write:
+			makeReadable(int(s.Index))
+		case Drain:
+			makeUnreadable(int(s.Index))
+		}
 	}
 	park.Disown()
-	todo := s.Todo
-	if todo&TellNotify != 0 {
-		Notify(Handle(s.Notify))
+	s.followUp(TellNotify, OpNotify)
+	s.followUp(TellRearm, OpRearm)
+	s.followUp(TellReady, OpReady)
+}
+
+// followUp drives another step if this one asks for it, and keeps its answer.
+func (s *Step) followUp(asked uint32, op Op) {
+	if s.Todo&asked == 0 {
+		return
 	}
-	if todo&TellReady != 0 {
-		result := s.Result
-		drive(s, OpReady)
-		s.Result = result
-	}
+	result, todo := s.Result, s.Todo
+	drive(s, op)
+	s.Result, s.Todo = result, todo
 }
 
 // settleLocks releases the locks that the step has left to its driver.

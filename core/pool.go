@@ -68,7 +68,6 @@ func (c *Consumer) share() {
 		b.shared = resting
 		p.ready(c.index)
 	})
-	db.wakeWorker()
 }
 
 // unshare takes the consumer, which a worker has, out of the pool.
@@ -87,7 +86,6 @@ func (c *Consumer) unshare() {
 // wakeSharers makes workers look after the record's shared consumers.
 func (r *Record) wakeSharers() {
 	r.db.pooled(func(p *poolBlock) { p.readyAll(r.block) })
-	r.db.wakeWorker()
 }
 
 // readyAll queues the record's resting consumers.
@@ -123,18 +121,25 @@ func (p *poolBlock) queue(index uint32, c *cursorBlock) {
 	p.last = index + 1
 }
 
-// pooled runs f with the pool's lock held.
+// needed says who has to look after the queue: a worker, and if none is left
+// for it, the watcher.
+//
+//go:nosplit
+func (p *poolBlock) needed() (worker, watcher bool) { return p.first != 0, p.first != 0 && p.idle == 0 }
+
+// pooled runs f with the pool's lock held, and wakes who is needed for what f
+// has queued: Step.leave in Go.
 func (db *Database) pooled(f func(p *poolBlock)) {
 	p := &databaseAt(db.index).pool
 	owner := p.lock.Lock()
 	f(p)
+	worker, watcher := p.needed()
 	p.lock.Unlock(owner)
-}
-
-func (db *Database) wakeWorker() {
-	p := &databaseAt(db.index).pool
-	if p.work.Signal() {
+	if worker && p.work.Signal() {
 		park.Wake(p.work.Address(), 1)
+	}
+	if watcher && p.stall.Signal() {
+		park.Wake(p.stall.Address(), 1)
 	}
 }
 

@@ -3,6 +3,7 @@
 package core
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -117,4 +118,65 @@ func TestShared_AWorkerThatCannotStartRefusesTheSubscription(t *testing.T) {
 	requireStatus(t, ErrNoThreads, err)
 	require.Zero(t, db.Stats().Consumers)
 	require.NoError(t, db.Destroy())
+}
+
+// block takes all workers of a pool, until the watcher sleeps: each gets a
+// consumer whose callback returns when goOn is closed.
+func block(t *testing.T, db *Database, r *Record, goOn chan struct{}) {
+	for idle := true; idle; {
+		begun := make(chan struct{})
+		_, err := r.Subscribe(ConsumerConfig{Shared: true, Func: func(Emitter, *Incoming) error {
+			close(begun)
+			<-goOn
+			return nil
+		}})
+		require.NoError(t, err)
+		<-begun
+		db.pooled(func(p *poolBlock) { idle = p.idle != 0 })
+	}
+	for !poolAt(db.index).stall.Announced() {
+		runtime.Gosched()
+	}
+}
+
+func TestShared_WhoeverQueuesAConsumerGetsAWorkerForIt(t *testing.T) {
+	nothing := ConsumerConfig{Shared: true, Func: func(Emitter, *Incoming) error { return nil }}
+	queue := map[string]func(*testing.T, *Database, *Record, *Consumer){
+		"unsubscribe": func(t *testing.T, _ *Database, _ *Record, c *Consumer) {
+			status, _, err := c.Unsubscribe(false)
+			require.NoError(t, err)
+			require.Equal(t, OK, status)
+		},
+		"close": func(t *testing.T, db *Database, _ *Record, _ *Consumer) {
+			status, err := db.Close(0, false)
+			require.NoError(t, err)
+			require.Equal(t, Blocked, status)
+		},
+		"subscribe": func(t *testing.T, _ *Database, r *Record, _ *Consumer) {
+			called := make(chan struct{})
+			_, err := r.Subscribe(ConsumerConfig{Shared: true, Func: func(Emitter, *Incoming) error {
+				close(called)
+				return nil
+			}})
+			require.NoError(t, err)
+			<-called
+		},
+	}
+	for name, f := range queue {
+		t.Run(name, func(t *testing.T) {
+			db := newDatabase(t)
+			r := register(t, db, "r", Latest)
+			c, err := r.Subscribe(nothing)
+			require.NoError(t, err)
+			require.NoError(t, db.Start())
+			require.NoError(t, r.Produce(number(1)))
+			for resting := false; !resting || accountOf(t, c.Stats).Pending != 0; {
+				db.pooled(func(p *poolBlock) { resting = p.idle >= uint32(min(runtime.NumCPU(), mostWorkers)) })
+			}
+			goOn := make(chan struct{})
+			block(t, db, r, goOn)
+			f(t, db, r, c)
+			close(goOn)
+		})
+	}
 }

@@ -4,7 +4,6 @@ package core
 
 import (
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -18,7 +17,7 @@ import (
 type Reader struct {
 	subscription
 	ended bool // under db.mu
-	fd    int  // under record.armedMu; -1: none
+	fd    int  // under db.mu; -1: none
 }
 
 // NewReader opens a reader on a record, before or after start. It gets what is
@@ -55,8 +54,8 @@ func (reader *Reader) Close() (ConsumerStats, error) {
 	if r.block.sealed() {
 		r.abandon(true)
 	}
+	r.wakeReaders() // with mu, as in Unsubscribe
 	r.db.mu.Unlock()
-	r.wakeReaders()
 	return last, nil
 }
 
@@ -162,98 +161,69 @@ func (reader *Reader) Descriptor() (int, error) {
 	if reader.ended {
 		return -1, fail(ErrHandle, "reader: is closed")
 	}
-	r.armedMu.Lock()
-	fd := reader.fd
-	r.armedMu.Unlock()
-	if fd >= 0 {
-		return fd, nil
+	if reader.fd >= 0 {
+		return reader.fd, nil
 	}
 	const nonblock, cloexec = syscall.O_NONBLOCK, syscall.O_CLOEXEC
 	opened, _, errno := syscall.Syscall(syscall.SYS_EVENTFD2, 0, nonblock|cloexec, 0)
 	if errno != 0 {
 		return -1, fail(ErrNoDescriptors, "reader: no descriptor to be had: "+errno.Error())
 	}
-	r.armedMu.Lock()
 	reader.fd = int(opened)
-	r.armedMu.Unlock()
-	owner := reader.block.cursor.Lock.Lock()
-	reader.block.polled = true
-	reader.block.cursor.Lock.Unlock(owner)
-	reader.rearm()
-	return int(opened), nil
-}
-
-// rearm makes the descriptor unreadable until the next value, unless there is
-// something already. As with park.Event: announce (Armed), then look again.
-func (reader *Reader) rearm() {
-	r := reader.record
-	r.armedMu.Lock()
-	if reader.fd >= 0 {
-		var count [8]byte
-		syscall.Read(reader.fd, count[:])
-		if r.armed == nil {
-			r.armed = make(map[*Reader]struct{})
-		}
-		r.armed[reader] = struct{}{}
-		r.countArmed()
-	}
-	r.armedMu.Unlock()
-	if reader.ready() {
-		r.notify()
-	}
-}
-
-func (reader *Reader) ready() bool {
 	b := reader.block
 	owner := b.cursor.Lock.Lock()
-	defer b.cursor.Lock.Unlock(owner)
-	return reader.record.block.buffer.Waits(&b.cursor) || reader.record.block.sealed()
+	b.polled = true
+	b.cursor.Lock.Unlock(owner)
+	r.listening(func(*recordBlock) { b.driver = uint64(opened) + 1 })
+	s := Step{Target: reader.handle}
+	drive(&s, OpRearm)
+	return reader.fd, nil
+}
+
+// listening runs f with the lock of the record's armed readers held.
+func (r *Record) listening(f func(b *recordBlock)) {
+	owner := r.block.listen.Lock()
+	f(r.block)
+	r.block.listen.Unlock(owner)
 }
 
 // notify makes all armed descriptors of the record readable.
 func (r *Record) notify() {
-	r.armedMu.Lock()
-	defer r.armedMu.Unlock()
-	for reader := range r.armed {
-		one := [8]byte{1}
-		if bigEndian {
-			one = [8]byte{7: 1}
-		}
-		syscall.Write(reader.fd, one[:])
-		delete(r.armed, reader)
+	s := Step{Target: r.handle}
+	drive(&s, OpNotify)
+}
+
+// closeDescriptor needs db.mu. The number may be another file's at once, so
+// nobody may be about to write it: the lock says so.
+func (reader *Reader) closeDescriptor() {
+	if reader.fd < 0 {
+		return
 	}
-	r.countArmed()
+	b := reader.block
+	reader.record.listening(func(r *recordBlock) {
+		for link := &r.listeners; *link != 0; link = &cursorAt(*link - 1).next {
+			if *link == reader.index+1 {
+				*link = b.next
+				break
+			}
+		}
+		b.armed, b.driver = false, 0
+		syscall.Close(reader.fd)
+	})
+	reader.fd = -1
+}
+
+func makeReadable(fd int) {
+	one := [8]byte{1}
+	if bigEndian {
+		one = [8]byte{7: 1}
+	}
+	syscall.Write(fd, one[:])
+}
+
+func makeUnreadable(fd int) {
+	var count [8]byte
+	syscall.Read(fd, count[:])
 }
 
 var bigEndian = *(*byte)(unsafe.Pointer(&[]uint16{1}[0])) == 0
-
-// countArmed tells producers, while the block is the record's. It needs armedMu.
-func (r *Record) countArmed() {
-	if r.gone {
-		return
-	}
-	atomic.StoreUint32(&r.block.buffer.Armed, uint32(len(r.armed)))
-}
-
-func (reader *Reader) closeDescriptor() {
-	r := reader.record
-	r.armedMu.Lock()
-	defer r.armedMu.Unlock()
-	delete(r.armed, reader)
-	if reader.fd >= 0 {
-		r.countArmed()
-		syscall.Close(reader.fd)
-		reader.fd = -1
-	}
-}
-
-// Notify does what a step asked for: makes the descriptors of a record
-// readable, or re-arms a reader's. A handle that has ended needs nothing.
-func Notify(h Handle) {
-	if r, err := RecordOf(h); h.is(recordHandle) && err == nil {
-		r.notify()
-	}
-	if reader, err := ReaderOf(h); h.is(readerHandle) && err == nil {
-		reader.rearm()
-	}
-}

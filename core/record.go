@@ -5,7 +5,6 @@ package core
 import (
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -28,12 +27,9 @@ type Record struct {
 	producer Producer
 
 	// Under db.mu.
-	consumers map[*Consumer]struct{}
-	readers   map[*Reader]struct{}
-
-	armedMu sync.Mutex
-	armed   map[*Reader]struct{} // readers whose descriptor the next value writes
-	gone    bool                 // destroyed: the block may be another's
+	consumers  map[*Consumer]struct{} // subscribed, or their dispatcher has not ended
+	subscribed int                    // of them
+	readers    map[*Reader]struct{}
 }
 
 // A Kind is one of the three buffers.
@@ -159,7 +155,8 @@ func (r *Record) open(shape buffers.Shape) {
 	owner := b.buffer.Lock.Lock()
 	b.buffer.Open(shape, r.region, 0)
 	atomic.StoreUint32(&b.state, created)
-	b.database, b.sharers = r.db.index, 0
+	b.database, b.sharers, b.listeners = r.db.index, 0, 0
+	atomic.StoreUint32(&b.buffer.Armed, 0)
 	atomic.StoreUint32(&b.shared, 0)
 	b.function, b.user, b.rejected, b.calls, b.ns, b.nsMax = 0, 0, 0, 0, 0, 0
 	r.handle = handle(recordHandle, r.index, enliven(&b.generation))
@@ -265,9 +262,9 @@ func (r *Record) holdConsumers() []*Consumer {
 // abandon gives up what close leaves, and reports whether there was any. The
 // value of a mailbox that nobody was there to take stays pending. It needs db.mu.
 func (r *Record) abandon(readerLeft bool) bool {
-	lost, served := false, len(r.consumers) != 0 || readerLeft
+	lost, served := false, r.subscribed != 0 || readerLeft
 	for c := range r.consumers {
-		lost = c.account().Abandoned != 0 || lost
+		lost = !c.detached && c.account().Abandoned != 0 || lost
 	}
 	if r.config.Buffer == Mailbox {
 		r.locked(func(b *recordBlock) {
@@ -297,9 +294,9 @@ func (r *Record) destroy() {
 	}
 	recordTable.put(r.index, nil)
 	r.wakeReaders()
-	r.armedMu.Lock()
-	r.gone = true
-	r.armedMu.Unlock()
+	// A notify under way that saw the old generation ends before the block can be
+	// another record's.
+	r.listening(func(*recordBlock) {})
 	r.region.Give()
 }
 

@@ -29,7 +29,7 @@ func (r *Record) Stats() (RecordStats, error) {
 	if r.db.state == stateDestroyed {
 		return RecordStats{}, fail(ErrHandle, "record: its database is destroyed")
 	}
-	stats := RecordStats{Readers: uint64(len(r.consumers) + len(r.readers)), Memory: r.memory()}
+	stats := RecordStats{Readers: uint64(r.subscribed + len(r.readers)), Memory: r.memory()}
 	r.locked(func(b *recordBlock) {
 		stats.Counts, stats.Rejected = b.buffer.Counts(), b.rejected
 		stats.ProducerCalls, stats.ProducerNs, stats.ProducerMaxNs = b.calls, b.ns, b.nsMax

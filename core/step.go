@@ -44,7 +44,7 @@ type Step struct {
 	Contended [2]uint64 // out
 	Wake      uint64    // out: the word whose sleepers to wake
 	Drained   uint64    // out: another such word, all of its sleepers
-	Notify    uint64    // out: the record or reader whose descriptors must be seen to, as a handle
+	Target    Handle    // out, TellNotify and TellRearm: the record or reader; in, those steps
 	Owner     uint32    // in: who takes locks
 	Depth     uint32    // in: callbacks the thread is in
 	Expected  uint32    // out, Sleep: what the word must hold
@@ -62,6 +62,8 @@ const (
 	Sleep   Status = 102 // sleep, then the same step again
 	Foreign Status = 103 // the record is of another database
 	Early   Status = 104 // the database is not started
+	Write   Status = 105 // make the descriptor Index readable, then the same step again
+	Drain   Status = 106 // make it unreadable, likewise
 )
 
 // Flags.
@@ -75,19 +77,22 @@ const (
 	Refuse                     // commit: drop the value
 	Cancel                     // commit: the producer function could not be called
 	More                       // rest: the consumer may have something
+	Holding                    // notify, rearm: the step is in the middle of it, its locks held
 )
 
 // What Step.Todo asks for. A field named here holds something only if its bit is
 // set; with no bit the driver has nothing to do but what Result says.
 const (
-	WaitLock    uint32 = 1 << iota // wait for the lock Busy; without it, Busy just steps again
+	WaitLock    uint32 = 1 << iota // wait for the lock Busy first
 	GiveBack                       // release the lock Held
 	ReleaseOne                     // release the lock Contended[0] at once
 	ReleaseBoth                    // and Contended[1]
 	WakeUp                         // wake WakeMost sleepers of the word Wake
 	WakeDrained                    // wake all sleepers of the word Drained
-	TellNotify                     // pass Notify on
-	TellReady                      // step Ready, too; its Result is none
+	ComeAgain                      // the same step again, after what Result says
+	TellNotify                     // step Notify for Target, too; its Result is none
+	TellRearm                      // step Rearm, likewise
+	TellReady                      // step Ready, likewise
 )
 
 // An Op is a step's number.
@@ -103,6 +108,8 @@ const (
 	OpTake
 	OpRest
 	OpWatch
+	OpNotify
+	OpRearm
 
 	Ops = iota
 )
@@ -130,6 +137,10 @@ func (s *Step) Run(op Op) {
 		s.Rest()
 	case OpWatch:
 		s.Watch()
+	case OpNotify:
+		s.Notify()
+	case OpRearm:
+		s.Rearm()
 	}
 }
 
@@ -154,7 +165,7 @@ func (s *Step) lock(l *park.Lock) bool {
 		return true
 	}
 	s.Busy = uint64(l.Address())
-	s.Todo |= WaitLock
+	s.Todo |= WaitLock | ComeAgain
 	s.Result = Busy
 	return false
 }
@@ -210,7 +221,7 @@ func (s *Step) publish(r *recordBlock) {
 		s.wake(&r.buffer.Event, most)
 	}
 	if atomic.LoadUint32(&r.buffer.Armed) != 0 {
-		s.notify(handleOf(r))
+		s.tell(TellNotify, handleOf(r))
 	}
 	if atomic.LoadUint32(&r.shared) != 0 {
 		s.Todo |= TellReady
@@ -224,9 +235,9 @@ func (s *Step) wake(e *park.Event, most uint32) {
 }
 
 //go:nosplit
-func (s *Step) notify(h Handle) {
-	s.Notify = uint64(h)
-	s.Todo |= TellNotify
+func (s *Step) tell(what uint32, target Handle) {
+	s.Target = target
+	s.Todo |= what
 }
 
 // awake tells wakers, before a reader looks that has slept, of the others that

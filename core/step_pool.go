@@ -32,12 +32,12 @@ func (s *Step) Ready() {
 //
 //go:nosplit
 func (s *Step) leave(p *poolBlock) {
-	waiting, stalled := p.first != 0, p.first != 0 && p.idle == 0
+	worker, watcher := p.needed()
 	s.unlock(&p.lock)
-	if waiting && p.work.Signal() {
+	if worker && p.work.Signal() {
 		s.wake(&p.work, 1)
 	}
-	if stalled && p.stall.Signal() {
+	if watcher && p.stall.Signal() {
 		s.Drained = uint64(p.stall.Address())
 		s.Todo |= WakeDrained
 	}

@@ -45,20 +45,20 @@ func (s *Step) receive(c *cursorBlock) {
 	case OK:
 		c.cursor.Deliver(s.Count)
 	case Lagged:
-		s.tell(0, s.Lost)
+		s.report(0, s.Lost)
 	case ErrTooSmall:
-		s.tell(s.Needed, 0)
+		s.report(s.Needed, 0)
 	case Empty, Closed:
 		if c.polled {
-			s.notify(s.Handle)
+			s.tell(TellRearm, s.Handle)
 		}
 	}
 }
 
-// tell writes a message about no value.
+// report writes a message about no value.
 //
 //go:nosplit
-func (s *Step) tell(size, lost uint64) {
+func (s *Step) report(size, lost uint64) {
 	m := (*buffers.Message)(s.Messages)
 	m.StructSize, m.Data, m.Size, m.Record = s.Distance, 0, uintptr(size), s.Record
 	m.Sequence, m.Lagged = 0, lost
@@ -189,6 +189,7 @@ func (s *Step) announce(c *cursorBlock, r *recordBlock) Status {
 	event := &r.buffer.Event
 	s.Expected = event.Announce()
 	if !faultNoRecheck && (r.buffer.Waits(&c.cursor) || r.sealed()) {
+		s.Todo |= ComeAgain
 		return Busy
 	}
 	s.Event = uint64(event.Address())

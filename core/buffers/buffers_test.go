@@ -394,3 +394,24 @@ func TestMemory_UncountableShapesAreRefused(t *testing.T) {
 	_, err := memory.Take(1 << 62)
 	require.ErrorIs(t, err, memory.ErrNoMemory)
 }
+
+// A database may be destroyed, and its blocks reused, between a subscription's
+// end and the look at its last account.
+func TestStop_AccountOutlivesTheBuffer(t *testing.T) {
+	for name, kind := range kinds {
+		for next, other := range kinds {
+			t.Run(name+" then "+next, func(t *testing.T) {
+				b := open(t, kind, 2, 0)
+				var c Cursor
+				c.Attach(&b.buffer)
+				for range 5 {
+					b.push()
+				}
+				c.Stop(&b.buffer)
+				last := c.Account(&b.buffer)
+				b.buffer.Open(Shape{Kind: other, Capacity: 1, PayloadMax: 8, Exact: AnySize}, b.region, 0)
+				require.Equal(t, last, c.Account(&b.buffer))
+			})
+		}
+	}
+}

@@ -19,7 +19,8 @@ type Cursor struct {
 	start    uint64 // position at the beginning
 	held     uint32 // values fetched and not yet delivered
 	stopped  bool   // the account is final
-	_        [3]byte
+	kind     uint8  // the buffer's, which may be another's once the account is final
+	_        [2]byte
 
 	delivered, laggedEvents, abandoned uint64
 
@@ -34,7 +35,7 @@ func (c *Cursor) Attach(b *Buffer) {
 		c.position--
 	}
 	c.start = c.position
-	c.held, c.stopped = 0, false
+	c.held, c.stopped, c.kind = 0, false, uint8(b.kind)
 	c.delivered, c.laggedEvents, c.abandoned, c.lost = 0, 0, 0, 0
 }
 
@@ -50,7 +51,7 @@ type Account struct {
 //go:nosplit
 func (c *Cursor) Account(b *Buffer) Account {
 	a := Account{Delivered: c.delivered, LaggedEvents: c.laggedEvents, Abandoned: c.abandoned}
-	if b.kind == Mailbox {
+	if Kind(c.kind) == Mailbox {
 		a.Offered = c.delivered
 		return a
 	}
@@ -64,7 +65,7 @@ func (c *Cursor) Account(b *Buffer) Account {
 		a.Pending = held + within
 		lost += behind - within
 	}
-	if b.kind == Latest {
+	if Kind(c.kind) == Latest {
 		a.Skipped = lost
 	} else {
 		a.Lagged = lost

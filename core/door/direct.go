@@ -17,6 +17,8 @@ func Find() (e Entries) {
 	e[core.OpTake] = takeAddress()
 	e[core.OpRest] = restAddress()
 	e[core.OpWatch] = watchAddress()
+	e[core.OpNotify] = notifyAddress()
+	e[core.OpRearm] = rearmAddress()
 	return e
 }
 
@@ -30,8 +32,12 @@ func readyAddress() uintptr
 func takeAddress() uintptr
 func restAddress() uintptr
 func watchAddress() uintptr
+func notifyAddress() uintptr
+func rearmAddress() uintptr
 
 // What the stubs call: assembly can only name functions of its own package.
+
+//lint:file-ignore U1000 they are used by assembly only
 
 //go:nosplit
 func produce(s *core.Step) { s.Produce() }
@@ -59,3 +65,9 @@ func rest(s *core.Step) { s.Rest() }
 
 //go:nosplit
 func watch(s *core.Step) { s.Watch() }
+
+//go:nosplit
+func notify(s *core.Step) { s.Notify() }
+
+//go:nosplit
+func rearm(s *core.Step) { s.Rearm() }

@@ -141,7 +141,7 @@ impl Receiver {
 /// asleep at 100,000 events a second. (`blocking_wait` is the same call with a
 /// longer timeout, so this costs nothing.)
 fn sleep(listener: &Listener<Local>) {
-    match listener.timed_wait(|_| (), Duration::from_millis(100)) {
+    match listener.timed_wait(|_| (), Duration::from_millis(20)) {
         Ok(_) | Err(ListenerWaitError::InterruptSignal) => (),
         Err(error) => panic!("{error}"),
     }
