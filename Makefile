@@ -97,4 +97,4 @@ soak: ## the race detector and the fuzzers, for long
 clean: ## remove build/
 	rm -rf $(BUILD)
 
-include tools/abi.mk tools/cpp.mk tools/cross.mk tools/install.mk tools/docs.mk tools/deb.mk
+include tools/abi.mk tools/cpp.mk tools/cross.mk tools/install.mk tools/docs.mk tools/deb.mk tools/musl.mk

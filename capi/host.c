@@ -32,6 +32,23 @@ __attribute__((constructor(101))) static void before_go(void) {
     pthread_sigmask(SIG_BLOCK, &async, &host_mask);
 }
 
+#ifndef __GLIBC__
+/* Go's entry wants argc and argv, as glibc passes them to constructors; musl
+ * passes nothing (golang/go #13492). So tools/build-lib.sh takes the entry out of
+ * the constructors, and it is called here with what the kernel left on the stack,
+ * where environ lies after argc, argv and a NULL: no constructor of a program has
+ * run yet that could have moved it. Go finds the auxiliary vector behind it. */
+void aimdb__go_entry(int argc, char **argv) __attribute__((weak));
+
+__attribute__((constructor(103))) static void start_go(void) {
+    if (!aimdb__go_entry) return; /* while cgo looks at the objects */
+    char **end = environ - 1;
+    intptr_t argc = 0;
+    while ((intptr_t)end[-1 - argc] != argc) argc++;
+    aimdb__go_entry((int)argc, end - argc);
+}
+#endif
+
 /* Links after the runtime's constructor, being in a later object or section. */
 __attribute__((constructor)) static void after_go(void) {
     pthread_sigmask(SIG_SETMASK, &host_mask, NULL);

@@ -34,13 +34,15 @@ abi=$(of ABI_VERSION)
 
 shared() {
     file=libaimdb.so.$(of VERSION)
-    go build -buildmode=c-shared -trimpath "$@" -o "$out/$file" -ldflags \
+    go build -buildmode=c-shared -trimpath -buildvcs=false "$@" -o "$out/$file" -ldflags \
         "${AIMDB_GO_LDFLAGS--s -w} -extldflags '-Wl,-soname,libaimdb.so.$abi \"-Wl,--version-script=$top/capi/libaimdb.map\"'" \
         ./capi
     rm -f "$out"/libaimdb.so*.h "$out/libaimdb.h" # the header is capi/aimdb.h
     ln -sf "$file" "$out/libaimdb.so.$abi"
     ln -sf "libaimdb.so.$abi" "$out/libaimdb.so"
 }
+
+is_musl() { ! echo '#include <features.h>' | $CC -E -dM -x c - | grep -q __GLIBC__; }
 
 # What the objects have of each other is renamed to aimdb__*, so that it meets no
 # name of a program's. (Linking them into one object and hiding it there makes
@@ -50,16 +52,22 @@ shared() {
 static() {
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    go build -buildmode=c-archive -trimpath "$@" -o "$work/go.a" -ldflags "${AIMDB_GO_LDFLAGS--s -w}" ./capi
+    go build -buildmode=c-archive -trimpath -buildvcs=false "$@" -o "$work/go.a" -ldflags "${AIMDB_GO_LDFLAGS--s -w}" ./capi
     cd "$work"
     "$(tool ar)" x go.a
     rm go.a
     "$(tool nm)" -g --defined-only -- *.o |
         awk 'NF == 3 && $3 !~ /^aimdb_/ { print $3, "aimdb__" $3 }' | sort -u > names
     for object in *.o; do
-        after=104
-        [ "$object" = go.o ] && after=103
-        "$(tool objcopy)" --redefine-syms=names --rename-section .init_array=.init_array.00$after "$object"
+        if [ "$object" != go.o ]; then
+            set -- --rename-section .init_array=.init_array.00104
+        elif is_musl; then # capi/host.c calls it
+            "$(tool objcopy)" --globalize-symbol "_rt0_${GOARCH}_linux_lib" "$object"
+            set -- --remove-section .init_array --redefine-sym "_rt0_${GOARCH}_linux_lib=aimdb__go_entry"
+        else
+            set -- --rename-section .init_array=.init_array.00103
+        fi
+        "$(tool objcopy)" --redefine-syms=names "$@" "$object"
         mv "$object" "aimdb_$object"
     done
     rm -f "$out/libaimdb.a"

@@ -13,9 +13,8 @@
 //   auto alert = temperature.subscribe([](const Temperature &t) {
 //       if (t.celsius > 80) std::puts("hot");
 //   }).value();
-//   db.start();
-//   temperature.produce({21.5});
-//   db.close(std::chrono::seconds(2));
+//   if (!db.start() || !temperature.produce({81.5})) return 1;
+//   return db.close(std::chrono::seconds(2)) ? 0 : 1;
 //
 // aimdb.h is the reference for what each call does and answers; here stands
 // what C++ adds.

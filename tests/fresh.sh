@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# In an empty Debian made by debootstrap, as root, with a network:
+#   tests/fresh.sh readme  the README's commands, from git clone to a program that runs
+#   tests/fresh.sh deb     the packages of `make deb`: installed, used, removed
+# Run by hand. SUITE says which Debian, default trixie.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+suite=${SUITE:-trixie}
+"$top/tools/need.sh" debootstrap=debootstrap git=git
+root=$(mktemp -d /var/tmp/aimdb-fresh.XXXXXX)
+trap 'rm -rf "$root"' EXIT
+debootstrap --variant=minbase --include=ca-certificates,sudo "$suite" "$root" > "$root.log" 2>&1 ||
+    { cat "$root.log" >&2; exit 1; }
+rm -f "$root.log"
+cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+
+# What runs inside sees its own processes, and takes them with it.
+inside() { unshare -mpf --mount-proc="$root/proc" chroot "$root" env -i PATH="$PATH" HOME=/root DEBIAN_FRONTEND=noninteractive sh -eux -c "$1"; }
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+case ${1:-} in
+readme)
+    # The clone comes from here, at the commit of the tree.
+    url=$(sed -n 's/^git clone //p' "$top/README.md")
+    git clone -q --bare "$top" "$root/aimdb.git"
+    printf '[url "file:///aimdb.git"]\n\tinsteadOf = %s\n[safe]\n\tdirectory = *\n' "$url" > "$root/root/.gitconfig"
+    commands=$(awk '/^```sh$/ && section { on = 1; next } /^```/ { if (on) exit } on; /^## Install and link/ { section = 1 }' "$top/README.md")
+    [ "$(echo "$commands" | wc -l)" -le 5 ]
+    inside "cd /root; apt-get update -qq; $(echo "$commands" | sed 's/apt-get install/apt-get -qq install/')
+./gateway --seconds 2 < /dev/null"
+    ;;
+deb)
+    cp "$top"/build/deb/*.deb "$root/root/"
+    cp -R "$top/tests/install/consumer" "$root/root/consumer"
+    inside 'cd /root; apt-get update -qq
+apt-get -qq install ./*.deb g++ cmake pkg-config man-db > /dev/null
+g++ -std=c++17 consumer/main.cpp -o plain $(pkg-config --cflags --libs aimdb) && ./plain
+gcc -static consumer/main.c -o static $(pkg-config --cflags --static --libs aimdb) && ./static
+cmake -S consumer -B build -DFROM=package -DWANTED=0.1 > log && cmake --build build > log && ctest --test-dir build --no-tests=error
+gcc -I/usr/share/doc/libaimdb-dev/examples/c /usr/share/doc/libaimdb-dev/examples/c/gateway.c /usr/share/doc/libaimdb-dev/examples/c/gateway/*.c -o gateway -laimdb -lm
+./gateway --seconds 2 < /dev/null > log
+find /usr/share/man/man3 -name "aimdb*.3.gz" | grep -q aimdb_recv_batch
+if [ -e /usr/lib/python3/dist-packages/aimdb ]; then
+    python3 -W error -c "import aimdb; print(aimdb.__file__)"
+fi
+apt-get -qq purge "libaimdb*" "python3-aimdb*" > /dev/null
+[ -z "$(find / -xdev -name "*aimdb*" -not -path "/root/*" -not -path "/proc/*" -not -path "/var/*")" ]'
+    ;;
+*) echo "readme or deb?" >&2; exit 2 ;;
+esac
+echo "fresh $1: ok"
