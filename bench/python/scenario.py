@@ -155,7 +155,10 @@ SCENARIOS = {
 }
 
 
-def main(name, system, version="of CPython " + platform.python_version()):
+CPYTHON = "of CPython " + platform.python_version()
+
+
+def main(name, system, version=CPYTHON):
     """Runs the scenario named on the command line, or says the version."""
     able = [s for s, (_, needs) in SCENARIOS.items() if hasattr(system, needs)]
     parser = argparse.ArgumentParser(description=f"one round with {name}")
