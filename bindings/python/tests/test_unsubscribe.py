@@ -59,16 +59,18 @@ def test_unsubscribe_while_others_produce_lets_no_call_begin_after_it(db):
 
 
 def test_unsubscribe_inside_its_own_function_never_waits_and_ends_after_it(db):
-    record, calls = db.register("a"), []
+    record, calls, produced = db.register("a"), [], threading.Event()
 
     @record.consumer
     def once(value):
         calls.append(value)
+        assert produced.wait(TIMEOUT)
         assert once.unsubscribe().abandoned == 9
         assert not once.wait(0)
 
     db.start()
     record.produce_many([number(i) for i in range(10)])
+    produced.set()
     assert once.wait(TIMEOUT)
     assert calls == [number(0)]
     assert (once.stats().delivered, once.stats().abandoned) == (1, 9)
