@@ -48,13 +48,25 @@ static uint64_t first_ticks;
 static int64_t first_ns;
 static _Atomic int64_t measured_over; /* ns */
 
+/* Reads both; false if more came in between than the reading takes, as when the
+ * thread was interrupted: measured by that the scale would be far off. */
+static bool read_both(uint64_t *ticks, int64_t *ns) {
+    int64_t before = side_now();
+    *ticks = counter();
+    *ns = side_now();
+    return *ns - before < AIMDB_MICROSECOND;
+}
+
 /* Measures the scale anew each time that twice as much time has passed. */
-static void measure(uint64_t ticks, int64_t ns) {
+static void measure(int64_t now) {
     static const int64_t longest = INT64_C(1) << 38; /* shifted by SHIFT it still fits */
-    int64_t over = ns - first_ns, before = atomic_load_explicit(&measured_over, memory_order_relaxed);
-    if (over < 2 * before || over > longest || ticks <= first_ticks) return;
-    if (atomic_compare_exchange_strong(&measured_over, &before, over))
-        atomic_store(&scale, ((uint64_t)over << SHIFT) / (ticks - first_ticks));
+    int64_t before = atomic_load_explicit(&measured_over, memory_order_relaxed);
+    uint64_t ticks;
+    int64_t ns;
+    if (now - first_ns < 2 * before || now - first_ns > longest || !read_both(&ticks, &ns)) return;
+    if (ticks <= first_ticks) return;
+    if (atomic_compare_exchange_strong(&measured_over, &before, ns - first_ns))
+        atomic_store(&scale, ((uint64_t)(ns - first_ns) << SHIFT) / (ticks - first_ticks));
 }
 
 /* Only if the kernel trusts the counter for its own time: then it is constant,
@@ -70,16 +82,13 @@ static bool is_kernels_clock(void) {
 
 void side_start_clock(void) {
     if (!is_kernels_clock()) return;
-    first_ticks = counter();
-    first_ns = side_now();
-    uint64_t ticks;
-    int64_t ns;
-    do ticks = counter(), ns = side_now();
-    while (ns - first_ns < 100 * AIMDB_MICROSECOND);
-    measure(ticks, ns);
+    for (int i = 0; !read_both(&first_ticks, &first_ns); i++)
+        if (i == 100) return; /* no processor to read it on in peace */
+    for (int64_t now = first_ns; !scale && now - first_ns < AIMDB_MILLISECOND; now = side_now())
+        if (now - first_ns >= 100 * AIMDB_MICROSECOND) measure(now);
 }
 #else
-static void measure(uint64_t ticks, int64_t ns) { (void)ticks, (void)ns; }
+static void measure(int64_t now) { (void)now; }
 
 void side_start_clock(void) {
 #if defined(__aarch64__)
@@ -93,7 +102,7 @@ void side_start_clock(void) {
 void side_watch_start(side_watch_t *w) {
     w->ns = side_now();
     w->lap = w->anchor = counter();
-    if (scale) measure(w->anchor, w->ns);
+    if (scale) measure(w->ns);
 }
 
 int64_t side_watch_lap(side_watch_t *w) {

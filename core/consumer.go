@@ -170,7 +170,7 @@ func (c *Consumer) Unsubscribe(inside bool) (Status, ConsumerStats, error) {
 	c.holders++
 	c.detach()
 	c.stop()
-	c.record.wakeReaders() // with mu: the record's block is another's soon after Destroy had it
+	c.wake() // with mu: the record's block is another's soon after Destroy had it
 	db.mu.Unlock()
 	if inside {
 		last := c.account()
@@ -191,6 +191,15 @@ func (c *Consumer) stop() (quiet bool) {
 	quiet = atomic.LoadUint32(&c.block.phase) != calling
 	c.block.cursor.Lock.Unlock(owner)
 	return quiet
+}
+
+// wake makes the consumer's dispatcher, or a worker, look again.
+func (c *Consumer) wake() {
+	if c.config.Shared {
+		c.record.db.pooled(func(p *poolBlock) { p.ready(c.index) })
+		return
+	}
+	c.record.wakeSleepers()
 }
 
 // await waits for a phase, until the deadline. The caller is a holder.

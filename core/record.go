@@ -217,11 +217,15 @@ func (r *Record) seal() {
 
 // wakeReaders makes everyone look again who waits for a value.
 func (r *Record) wakeReaders() {
+	r.wakeSleepers()
+	r.notify()
+	r.wakeSharers()
+}
+
+func (r *Record) wakeSleepers() {
 	event := &r.block.buffer.Event
 	event.Broadcast()
 	park.Wake(event.Address(), park.Everyone)
-	r.notify()
-	r.wakeSharers()
 }
 
 // endConsumers waits for the dispatchers to drain and end, until the deadline;
