@@ -115,7 +115,7 @@ func (s *Step) rest(c *cursorBlock, r *recordBlock, p *poolBlock) {
 	if !more {
 		c.shared = resting
 		atomic.StoreUint32(&r.shared, 1)
-		more = r.buffer.Waits(&c.cursor)
+		more = r.buffer.Waits(&c.cursor) || r.sealed()
 	}
 	if more {
 		p.queue(s.Handle.index(), c)
