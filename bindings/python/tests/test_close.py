@@ -85,18 +85,20 @@ def test_close_cuts_off_a_batch_at_once(db):
 
 
 def test_close_inside_a_consumer_never_waits_and_drains_in_the_background(db):
-    record, seen, results = db.register("a"), [], []
+    record, seen, results, produced = db.register("a"), [], [], threading.Event()
 
     @record.consumer
     def closing(value):
         seen.append(value)
         if len(seen) == 1:
+            assert produced.wait(TIMEOUT)
             results.append(db.close(TIMEOUT))
             with pytest.raises(aimdb.Closed):
                 record.produce(b"v")
 
     db.start()
     record.produce_many([number(i) for i in range(10)])
+    produced.set()
     assert closing.wait(TIMEOUT)
     assert results == [IN_PROGRESS]
     assert len(seen) == 10
@@ -175,17 +177,19 @@ def test_destroy_never_waits_for_a_function_that_runs(gate):
 
 
 def test_destroy_inside_a_consumer_works():
-    db, end = aimdb.Database(), threading.Event()
+    db, produced, end = aimdb.Database(), threading.Event(), threading.Event()
     record = db.register("a")
 
     @record.consumer
     def last(value):
+        produced.wait(TIMEOUT)
         db.close(0)
         db.destroy()
         end.set()
 
     db.start()
     record.produce_many([b"v"] * 3)
+    produced.set()
     assert end.wait(TIMEOUT)
     assert last.wait(TIMEOUT)
     assert last.stats().delivered == 1

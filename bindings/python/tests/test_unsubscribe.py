@@ -79,9 +79,11 @@ def test_unsubscribe_inside_its_own_function_never_waits_and_ends_after_it(db):
 
 def test_unsubscribe_each_other_does_not_deadlock(db):
     record, meet, consumers = db.register("a"), threading.Barrier(2), []
+    produced = threading.Event()
 
     def end_the_other(which):
         def consume(value):
+            assert produced.wait(TIMEOUT)
             meet.wait(TIMEOUT)
             consumers[1 - which].unsubscribe()
             meet.wait(TIMEOUT)
@@ -91,6 +93,7 @@ def test_unsubscribe_each_other_does_not_deadlock(db):
     consumers += [record.consumer(end_the_other(i)) for i in range(2)]
     db.start()
     record.produce_many([b"v"] * 3)
+    produced.set()
     for consumer in consumers:
         assert consumer.wait(TIMEOUT)
         assert (consumer.stats().delivered, consumer.stats().abandoned) == (1, 2)
