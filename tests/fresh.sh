@@ -16,6 +16,7 @@ debootstrap --variant=minbase --include=ca-certificates,sudo "$suite" "$root" > 
     { cat "$root.log" >&2; exit 1; }
 rm -f "$root.log"
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" # a proxy may have its own
 
 # What runs inside sees its own processes, and takes them with it.
 inside() { unshare -mpf --mount-proc="$root/proc" chroot "$root" env -i PATH="$PATH" HOME=/root DEBIAN_FRONTEND=noninteractive sh -eux -c "$1"; }

@@ -31,7 +31,7 @@ man: ## docs/reference/man: a page for each function
 docs-python: lib
 	@tools/need.sh python3=python3 pip3=python3-pip
 	python3 -c 'import venv, ensurepip' 2>/dev/null || tools/need.sh python3-venv=python3-venv
-	test -x $(BUILD)/pdoc/bin/pdoc || { python3 -m venv $(BUILD)/pdoc && $(BUILD)/pdoc/bin/pip -q install pdoc==$(PDOC); }
+	test -x $(BUILD)/pdoc/bin/pdoc || { python3 -m venv $(BUILD)/pdoc && $(BUILD)/pdoc/bin/pip -q install pdoc==$(PDOC) typing_extensions==4.15.0; }
 	LD_LIBRARY_PATH=$(abspath $(BUILD)) PYTHONPATH=bindings/python \
 	    PYTHONWARNINGS=error $(BUILD)/pdoc/bin/pdoc -o $(REFERENCE)/python aimdb 2> $(BUILD)/pdoc.log; \
 	    status=$$?; cat $(BUILD)/pdoc.log >&2; test $$status = 0 && ! grep -qi warn $(BUILD)/pdoc.log
