@@ -19,7 +19,7 @@ cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" # a proxy may have its own
 
 # What runs inside sees its own processes, and takes them with it.
-inside() { unshare -mpf --mount-proc="$root/proc" chroot "$root" env -i PATH="$PATH" HOME=/root DEBIAN_FRONTEND=noninteractive sh -eux -c "$1"; }
+inside() { unshare -mpf --mount-proc="$root/proc" chroot "$root" env -i PATH="$PATH" HOME=/srv DEBIAN_FRONTEND=noninteractive sh -eux -c "$1"; }
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 case ${1:-} in
@@ -27,16 +27,16 @@ readme)
     # The clone comes from here, at the commit of the tree.
     url=$(sed -n 's/^git clone //p' "$top/README.md")
     git clone -q --bare "$top" "$root/aimdb.git"
-    printf '[url "file:///aimdb.git"]\n\tinsteadOf = %s\n[safe]\n\tdirectory = *\n' "$url" > "$root/root/.gitconfig"
+    printf '[url "file:///aimdb.git"]\n\tinsteadOf = %s\n[safe]\n\tdirectory = *\n' "$url" > "$root/srv/.gitconfig"
     commands=$(awk '/^```sh$/ && section { on = 1; next } /^```/ { if (on) exit } on; /^## Install and link/ { section = 1 }' "$top/README.md")
     [ "$(echo "$commands" | wc -l)" -le 5 ]
-    inside "cd /root; apt-get update -qq; $(echo "$commands" | sed 's/apt-get install/apt-get -qq install/')
+    inside "cd /srv; apt-get update -qq; $(echo "$commands" | sed 's/apt-get install/apt-get -qq install/')
 ./gateway --seconds 2 < /dev/null"
     ;;
 deb)
-    cp "$top"/build/deb/*.deb "$root/root/"
-    cp -R "$top/tests/install/consumer" "$root/root/consumer"
-    inside 'cd /root; apt-get update -qq
+    cp "$top"/build/deb/*.deb "$root/srv/"
+    cp -R "$top/tests/install/consumer" "$root/srv/consumer"
+    inside 'cd /srv; apt-get update -qq
 apt-get -qq install ./*.deb g++ cmake pkg-config man-db > /dev/null
 g++ -std=c++17 consumer/main.cpp -o plain $(pkg-config --cflags --libs aimdb) && ./plain
 gcc -static consumer/main.c -o static $(pkg-config --cflags --static --libs aimdb) && ./static
@@ -48,7 +48,7 @@ if [ -e /usr/lib/python3/dist-packages/aimdb ]; then
     python3 -W error -c "import aimdb; print(aimdb.__file__)"
 fi
 apt-get -qq purge "libaimdb*" "python3-aimdb*" > /dev/null
-[ -z "$(find / -xdev -name "*aimdb*" -not -path "/root/*" -not -path "/proc/*" -not -path "/var/*")" ]'
+[ -z "$(find / -xdev -name "*aimdb*" -not -path "/srv/*" -not -path "/proc/*" -not -path "/var/*")" ]'
     ;;
 *) echo "readme or deb?" >&2; exit 2 ;;
 esac
