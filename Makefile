@@ -22,8 +22,8 @@ lib: $(LIB) ## build/libaimdb.so
 demo: $(BUILD)/gateway ## the gateway on this machine's own figures: 10 s at 1 kHz
 	$(BUILD)/gateway --seconds 10 --rate 1000 --require-lag
 
-test: lint header symbols test-go test-race test-door test-c test-faults test-harness test-asan test-tsan \
-      test-python test-wheel ## everything
+test: lint header abi test-go test-race test-door test-c test-cpp test-install test-faults test-harness \
+      test-asan test-tsan test-python test-wheel test-musl test-cross ## everything
 	@echo "all tests passed"
 
 toolchain:
