@@ -38,7 +38,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Message{}.Sequence)-unsafe.Offsetof(C.aimdb_message_t{}.sequence)]
 	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]
 	_ = [1]struct{}{}[core.Drain-C.STEP_DRAIN]
-	_ = [1]struct{}{}[core.TellReady-C.TODO_READY]
+	_ = [1]struct{}{}[core.TellReady-C.DO_READY]
 	_ = [1]struct{}{}[core.OpRearm-C.STEP_REARM]
 	_ = [1]struct{}{}[core.Share-C.SIDE_SHARE]
 	_ = [1]struct{}{}[core.Ops-C.STEPS]

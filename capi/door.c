@@ -44,15 +44,15 @@ static void through_cgo(step_t *s, step_op_t op) {
 /* Does what a step has left to its driver: releases locks that others sleep
  * for, wakes, waits for a lock, writes or reads a descriptor. */
 static void follow(step_t *s) {
-    if (s->todo & TODO_GIVE_BACK) {
+    if (s->todo & DO_GIVE_BACK) {
         side_lock_release(s->held);
         s->held = 0;
     }
-    if (s->todo & TODO_RELEASE_ONE) side_lock_release(s->contended[0]);
-    if (s->todo & TODO_RELEASE_BOTH) side_lock_release(s->contended[1]);
-    if (s->todo & TODO_WAKE) side_wake(s->wake, s->wake_most);
-    if (s->todo & TODO_WAKE_DRAINED) side_wake(s->drained, UINT32_MAX);
-    if (s->todo & TODO_WAIT_LOCK && side_lock_wait(s->busy, s->owner)) s->held = s->busy;
+    if (s->todo & DO_RELEASE_ONE) side_lock_release(s->contended[0]);
+    if (s->todo & DO_RELEASE_BOTH) side_lock_release(s->contended[1]);
+    if (s->todo & DO_WAKE) side_wake(s->wake, s->wake_most);
+    if (s->todo & DO_WAKE_DRAINED) side_wake(s->drained, UINT32_MAX);
+    if (s->todo & DO_WAIT_LOCK && side_lock_wait(s->busy, s->owner)) s->held = s->busy;
     uint64_t count = 1;
     ssize_t done = 0;
     if (s->result == STEP_WRITE) done = write((int)s->index, &count, sizeof count);
@@ -74,13 +74,13 @@ static void follow_up(step_t *s, uint32_t asked, step_op_t op) {
 void side_settle(step_t *s, step_op_t op) {
     side_step_fn direct = side_direct[op];
     if (!direct) through_cgo(s, op);
-    for (follow(s); s->todo & TODO_COME_AGAIN; follow(s)) {
+    for (follow(s); s->todo & DO_COME_AGAIN; follow(s)) {
         if (direct)
             direct(s);
         else
             through_cgo(s, op);
     }
-    follow_up(s, TODO_NOTIFY, STEP_NOTIFY);
-    follow_up(s, TODO_REARM, STEP_REARM);
-    follow_up(s, TODO_READY, STEP_READY);
+    follow_up(s, DO_NOTIFY, STEP_NOTIFY);
+    follow_up(s, DO_REARM, STEP_REARM);
+    follow_up(s, DO_READY, STEP_READY);
 }

@@ -66,16 +66,16 @@ enum {
 
 /* todo */
 enum {
-    TODO_WAIT_LOCK = 1,
-    TODO_GIVE_BACK = 2,
-    TODO_RELEASE_ONE = 4,
-    TODO_RELEASE_BOTH = 8,
-    TODO_WAKE = 16,
-    TODO_WAKE_DRAINED = 32,
-    TODO_COME_AGAIN = 64,
-    TODO_NOTIFY = 128,
-    TODO_REARM = 256,
-    TODO_READY = 512
+    DO_WAIT_LOCK = 1,
+    DO_GIVE_BACK = 2,
+    DO_RELEASE_ONE = 4,
+    DO_RELEASE_BOTH = 8,
+    DO_WAKE = 16,
+    DO_WAKE_DRAINED = 32,
+    DO_COME_AGAIN = 64,
+    DO_NOTIFY = 128,
+    DO_REARM = 256,
+    DO_READY = 512
 };
 
 #define ANY_DATABASE UINT32_MAX
