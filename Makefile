@@ -15,15 +15,17 @@ STATICCHECK := $(BUILD)/tools/staticcheck
         test-asan test-tsan soak clean toolchain
 
 help: ## what there is
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 lib: $(LIB) ## build/libaimdb.so
 
 demo: $(BUILD)/gateway ## the gateway on this machine's own figures: 10 s at 1 kHz
 	$(BUILD)/gateway --seconds 10 --rate 1000 --require-lag
 
-test: lint header abi test-go test-race test-door test-c test-cpp test-install test-faults test-harness \
-      test-asan test-tsan test-python test-wheel test-musl test-cross ## everything
+TESTS := lint header abi test-go test-race test-door test-c test-cpp test-install test-faults \
+         test-harness test-asan test-tsan test-python test-wheel test-musl test-cross
+
+test: $(TESTS) ## everything
 	@echo "all tests passed"
 
 toolchain:
