@@ -3,7 +3,8 @@
 /* The clock that callbacks are timed with. clock_gettime costs as much as all
  * the rest of a delivery (20 ns); the counter it reads, less than half of that.
  * So time is told from the counter, beginning at a reading of both that is at
- * most ANCHOR_AGE old: what the scale is off by stays below a nanosecond. */
+ * most ANCHOR_AGE old: what the scale is off by stays below a nanosecond, once it
+ * has been measured over some milliseconds. */
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -38,7 +39,8 @@ static inline uint64_t counter(void) {
 
 /* Processors may be a few ticks apart. */
 static int64_t nanoseconds(uint64_t from, uint64_t to) {
-    uint64_t ticks = (int64_t)(to - from) < 0 ? 0 : to - from, s = atomic_load_explicit(&scale, memory_order_relaxed);
+    uint64_t ticks = (int64_t)(to - from) < 0 ? 0 : to - from;
+    uint64_t s = atomic_load_explicit(&scale, memory_order_relaxed);
     return (int64_t)((ticks >> SHIFT) * s + ((ticks & ((1u << SHIFT) - 1)) * s >> SHIFT));
 }
 

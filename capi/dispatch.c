@@ -146,8 +146,8 @@ static side_consumer_t *prepare(const side_consumer_t *given) {
         return NULL;
     }
     c->step = (step_t){.data = c->buffer, .size = c->room, .messages = c->messages,
-                       .max = c->values, .distance = sizeof *c->messages, .ahead = true, .handle = c->handle,
-                       .database = c->database};
+                       .max = c->values, .distance = sizeof *c->messages, .ahead = true,
+                       .handle = c->handle, .database = c->database};
     return c;
 }
 
