@@ -297,13 +297,14 @@ AIMDB_API aimdb_status_t aimdb_destroy(aimdb_t *db);
  *
  *   slots * (8 + payload_max rounded up to 8), rounded up to pages, + 256
  *   slots: AIMDB_RING     capacity + capacity / 8 + 1
- *          AIMDB_LATEST   4
- *          AIMDB_MAILBOX  1
+ *          AIMDB_LATEST   5
+ *          AIMDB_MAILBOX  2
  *
- * Each consumer and reader takes at most 320 bytes more. A consumer also takes
- * a buffer of payload_max, and 400 bytes if it is shared; if not, its thread
- * (stack_size of address space), and a buffer of 4096 if payload_max is less,
- * with 48 bytes for each value it may take in hand.
+ * Each consumer and reader takes at most 448 bytes more, and a buffer of
+ * payload_max; of 4096, if payload_max is less and the record has a ring, with 48
+ * bytes for each value in it, but for a shared consumer. That of a reader is
+ * rounded up to pages. A consumer also takes 400 bytes if it is shared; if not,
+ * its thread (stack_size of address space).
  */
 
 typedef struct aimdb_record_config {
@@ -486,7 +487,7 @@ AIMDB_API aimdb_status_t aimdb_reader_close(aimdb_reader_t *reader, aimdb_consum
 
 /* Receives the next value without waiting, copied into `buffer` of `capacity`
  * bytes (NULL if 0). Take payload_max bytes and it always fits. `message` must
- * have its struct_size set.
+ * have its struct_size set. `buffer` is written with AIMDB_OK only.
  *   AIMDB_OK              *message describes the value; data points to `buffer`
  *   AIMDB_LAGGED          message->lagged values were lost; the next call goes
  *                         on with the oldest value held. Said once for each loss

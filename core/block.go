@@ -29,8 +29,9 @@ type recordBlock struct {
 	shared     uint32 // atomic: a shared consumer rests, and a push must queue it
 	sharers    uint32 // the first shared consumer, index + 1; under the pool's lock
 	listen     park.Lock
-	listeners  uint32 // the first armed reader, index + 1; under listen
-	_          [40]byte
+	listeners  uint32    // the first armed reader, index + 1; under listen
+	peeking    park.Lock // one peek at a time has the slot that is there for it
+	_          [36]byte
 	generation uint32
 	state      uint32 // atomic: readers look without the lock
 	inflight   uint32 // atomic: producer functions that run; close sleeps on it
@@ -55,7 +56,7 @@ const (
 )
 
 // A cursorBlock is a reader's cursor and what its kind of reader needs
-// besides, two cache lines; written under cursor.Lock.
+// besides, four cache lines; written under cursor.Lock.
 type cursorBlock struct {
 	cursor     buffers.Cursor
 	generation uint32
@@ -71,6 +72,10 @@ type cursorBlock struct {
 	failures   uint64
 	ns         uint64
 	nsMax      uint64
+	own        buffers.Destination // pull reader: its memory for values
+	room       uint64              // its size in bytes
+	most       uint64              // and how many values it has messages for
+	_          [24 + 16*(1-wide)]byte
 }
 
 // The phases of a consumer.
@@ -84,7 +89,7 @@ const (
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(databaseBlock{})-1<<6]
 	_ = [1]struct{}{}[unsafe.Sizeof(recordBlock{})-1<<8]
-	_ = [1]struct{}{}[unsafe.Sizeof(cursorBlock{})-1<<7]
+	_ = [1]struct{}{}[unsafe.Sizeof(cursorBlock{})-1<<8]
 )
 
 // recordAt is the block a record handle points into, or nil. Whether it is

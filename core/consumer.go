@@ -259,7 +259,8 @@ func (c *Consumer) freeIfLast() {
 	if c.holders == 0 && c.detached && c.ended && !c.freed {
 		c.freed = true
 		c.unlist()
-		c.release()
+		c.conclude()
+		cursors.Free(c.index)
 	}
 }
 
@@ -296,12 +297,24 @@ func (r *Record) attach(s *subscription, t handleType) error {
 	return nil
 }
 
-// release ends the generation and gives the block back.
-func (s *subscription) release() {
+// locked runs f with the cursor's lock held.
+func (s *subscription) locked(f func(b *cursorBlock)) {
 	owner := s.block.cursor.Lock.Lock()
-	atomic.AddUint32(&s.block.generation, 1)
+	f(s.block)
 	s.block.cursor.Lock.Unlock(owner)
-	cursors.Free(s.index)
+}
+
+// conclude ends the account and the handle at once: no step gives a value after the
+// account it answers. The block is still the subscription's: whoever concludes
+// takes it from every list it may be in before it is given back, for it may be
+// another database's from then on.
+func (s *subscription) conclude() (last ConsumerStats) {
+	s.locked(func(b *cursorBlock) {
+		b.cursor.Stop(&s.record.block.buffer)
+		last = b.account(s.record.block)
+		atomic.AddUint32(&b.generation, 1)
+	})
+	return last
 }
 
 // ConsumerStats is the account of a consumer or reader:
@@ -314,11 +327,14 @@ type ConsumerStats struct {
 }
 
 // account gives a snapshot that is consistent in itself. The block must be held.
-func (s *subscription) account() ConsumerStats {
-	b := s.block
-	owner := b.cursor.Lock.Lock()
-	defer b.cursor.Lock.Unlock(owner)
-	return ConsumerStats{b.cursor.Account(&s.record.block.buffer), b.failures, b.ns, b.nsMax}
+func (s *subscription) account() (now ConsumerStats) {
+	s.locked(func(b *cursorBlock) { now = b.account(s.record.block) })
+	return now
+}
+
+// account needs cursor.Lock.
+func (c *cursorBlock) account(r *recordBlock) ConsumerStats {
+	return ConsumerStats{c.cursor.Account(&r.buffer), c.failures, c.ns, c.nsMax}
 }
 
 // Stats gives a snapshot that is consistent in itself, until the subscription

@@ -702,12 +702,12 @@ func TestMemory_NoAllocationPerMessage(t *testing.T) {
 	}
 }
 
-func TestMemory_BookkeepingPerConsumerIsAtMost320Bytes(t *testing.T) {
+func TestMemory_BookkeepingPerConsumerIsAtMost448Bytes(t *testing.T) {
 	const table = unsafe.Sizeof(uintptr(0))
 	const member = 3 * unsafe.Sizeof(uintptr(0)) // of a map, at the most
 	require.LessOrEqual(t, unsafe.Sizeof(cursorBlock{})+unsafe.Sizeof(Consumer{})+
-		unsafe.Sizeof(ConsumerConfig{})+table+member, uintptr(320))
-	require.LessOrEqual(t, unsafe.Sizeof(cursorBlock{})+unsafe.Sizeof(Reader{})+table+member, uintptr(320))
+		unsafe.Sizeof(ConsumerConfig{})+table+member, uintptr(448))
+	require.LessOrEqual(t, unsafe.Sizeof(cursorBlock{})+unsafe.Sizeof(Reader{})+table+member, uintptr(448))
 }
 
 func TestClose_WaitsForTheCallbackOfAnUnsubscribedConsumer(t *testing.T) {

@@ -73,7 +73,7 @@ func enliven(generation *uint32) uint32 {
 var (
 	databases = memory.Arena{Shift: 6, Blocks: 1 << 12}
 	records   = memory.Arena{Shift: 8, Blocks: 1 << (14 + 2*wide)}
-	cursors   = memory.Arena{Shift: 7, Blocks: 1 << (15 + 3*wide)}
+	cursors   = memory.Arena{Shift: 8, Blocks: 1 << (15 + 3*wide)}
 )
 
 // A table finds the Go side of a handle. Lifecycle only, never per value.

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
+	"github.com/aimdb-dev/aimdb-go/core/memory"
 	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
@@ -16,19 +17,36 @@ import (
 // goes to one of them.
 type Reader struct {
 	subscription
-	ended bool // under db.mu
-	fd    int  // under db.mu; -1: none
+	own   memory.Region // where values are checked before they are the caller's
+	ended bool          // under db.mu
+	fd    int           // under db.mu; -1: none
 }
 
 // NewReader opens a reader on a record, before or after start. It gets what is
 // produced from now on; of a latest also the current value.
 func (r *Record) NewReader() (*Reader, error) {
 	reader := &Reader{fd: -1}
+	values, room := r.config.Batch(false)
+	size := values*uint64(unsafe.Sizeof(buffers.Message{})) + room
+	own, err := memory.Take(size)
+	if err != nil {
+		return nil, fail(ErrNoMemory, "record: no memory or address space for a reader's "+decimal(size)+" bytes")
+	}
+	reader.own = own
 	r.db.mu.Lock()
 	defer r.db.mu.Unlock()
 	if err := r.attach(&reader.subscription, readerHandle); err != nil {
+		reader.own.Give()
 		return nil, err
 	}
+	reader.locked(func(b *cursorBlock) {
+		at := memory.Pointer(own.Base())
+		b.own = buffers.Destination{
+			Messages: at, Distance: unsafe.Sizeof(buffers.Message{}),
+			Data: unsafe.Add(at, values*uint64(unsafe.Sizeof(buffers.Message{}))),
+		}
+		b.room, b.most = room, values
+	})
 	readerTable.put(reader.index, reader)
 	r.readers[reader] = struct{}{}
 	r.db.readers++
@@ -75,12 +93,10 @@ func (reader *Reader) end() ConsumerStats {
 	reader.ended = true
 	reader.record.db.readers--
 	readerTable.put(reader.index, nil)
-	owner := reader.block.cursor.Lock.Lock()
-	reader.block.cursor.Stop(&reader.record.block.buffer)
-	reader.block.cursor.Lock.Unlock(owner)
-	last := reader.account()
-	reader.release()
+	last := reader.conclude()
 	reader.closeDescriptor()
+	reader.own.Give()
+	cursors.Free(reader.index)
 	return last
 }
 
@@ -171,9 +187,7 @@ func (reader *Reader) Descriptor() (int, error) {
 	}
 	reader.fd = int(opened)
 	b := reader.block
-	owner := b.cursor.Lock.Lock()
-	b.polled = true
-	b.cursor.Lock.Unlock(owner)
+	reader.locked(func(b *cursorBlock) { b.polled = true })
 	r.listening(func(*recordBlock) { b.driver = uint64(opened) + 1 })
 	s := Step{Target: reader.handle}
 	drive(&s, OpRearm)

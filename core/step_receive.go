@@ -7,10 +7,16 @@ import (
 	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
+	"github.com/aimdb-dev/aimdb-go/core/memory"
 )
 
 // Receive takes at most Max values for a reader, packed at multiples of 8 into
 // the Size bytes at Data. One value is only waited for if nothing is there.
+//
+// What is in a buffer is copied to memory of the reader's own first, and from
+// there to the caller's when it is known to be whole: so the caller's is only
+// written with values that are given to it; and no lock that producers need is
+// held while a page of it has to come in.
 //
 //go:nosplit
 func (s *Step) Receive() {
@@ -25,7 +31,7 @@ func (s *Step) Receive() {
 		return
 	}
 	s.awake()
-	if c.callback || !s.Handle.names(c.generation) {
+	if c.callback || !s.Handle.names(c.generation) || c.cursor.Stopped() {
 		s.Result = ErrHandle
 		s.unlock(&c.cursor.Lock)
 		s.passOn()
@@ -40,19 +46,89 @@ func (s *Step) Receive() {
 
 //go:nosplit
 func (s *Step) receive(c *cursorBlock) {
-	s.Result = s.look(c, c.source())
+	s.fill(c)
 	switch s.Result {
-	case OK:
-		c.cursor.Deliver(s.Count)
 	case Lagged:
-		s.report(0, s.Lost)
+		s.report(0, c.own.Lost)
 	case ErrTooSmall:
-		s.report(s.Needed, 0)
+		s.report(c.own.Needed, 0)
 	case Empty, Closed:
 		if c.polled {
 			s.tell(TellRearm, s.Handle)
 		}
 	}
+}
+
+// fill fetches and hands out until the caller has what it can take or nothing
+// more is there. Only the first look may answer something else than OK; a loss
+// found later is told by the next receive.
+//
+//go:nosplit
+func (s *Step) fill(c *cursorBlock) {
+	own, used := &c.own, uint64(0)
+	if own.Lost = c.cursor.Untold(); own.Lost != 0 {
+		s.Record, s.Result = uintptr(handleOf(c.source())), Lagged
+		return
+	}
+	r := c.source()
+	if r.buffer.Kind() == buffers.Latest && s.Size >= r.buffer.PayloadMax() && s.direct(c, r) {
+		return
+	}
+	for s.Count < s.Max {
+		own.Size, own.Max = min(s.Size-used, c.room), min(s.Max-s.Count, c.most)
+		result := s.look(c, r, own)
+		if result == OK {
+			used = s.handOut(c, used)
+			c.cursor.Deliver(own.Count)
+			s.Count += own.Count
+			s.Flags &^= Wait
+			s.Result = OK
+			continue
+		}
+		if s.Count == 0 {
+			s.Result = result
+			return
+		}
+		if result == Lagged {
+			c.cursor.TellLater(own.Lost)
+		}
+		s.Result = OK
+		return
+	}
+}
+
+// direct copies the value of a latest to the caller's memory at once, where any
+// value fits: if the copy is overtaken, a newer value takes its place.
+//
+//go:nosplit
+func (s *Step) direct(c *cursorBlock, r *recordBlock) bool {
+	s.Record = uintptr(handleOf(r))
+	if r.buffer.Fetch(&c.cursor, &s.Destination, false) != buffers.Value {
+		s.Count = 0
+		return false
+	}
+	c.cursor.Deliver(1)
+	s.Result = OK
+	return true
+}
+
+// handOut copies the values fetched to the caller's memory, of which used bytes
+// are taken, and gives how many are then. It is no part of a fetch: what it copies
+// is whole.
+//
+//go:nosplit
+//go:noinline
+func (s *Step) handOut(c *cursorBlock, used uint64) uint64 {
+	from, to := c.own.Messages, unsafe.Add(s.Messages, uintptr(s.Count)*s.Distance)
+	for range c.own.Count {
+		f, m, into := (*buffers.Message)(from), (*buffers.Message)(to), unsafe.Add(s.Data, uintptr(used))
+		buffers.Copy(into, memory.Pointer(f.Data), f.Size)
+		m.StructSize, m.Data, m.Size, m.Record = s.Distance, uintptr(into), f.Size, f.Record
+		m.Sequence, m.Lagged = f.Sequence, 0
+		used = min(used+(uint64(f.Size)+7)&^7, s.Size)
+		from, to = unsafe.Add(from, unsafe.Sizeof(*f)), unsafe.Add(to, s.Distance)
+	}
+	return used
 }
 
 // report writes a message about no value.
@@ -89,7 +165,7 @@ func (s *Step) Next() {
 	case c.cursor.Held() != 0:
 		s.Result = OK
 	default:
-		s.Result = s.look(c, r)
+		s.Result = s.look(c, r, &s.Destination)
 	}
 	switch s.Result {
 	case OK:
@@ -143,12 +219,13 @@ func (c *cursorBlock) enter(phase uint32) {
 // is nothing. The caller holds the cursor's lock.
 //
 //go:nosplit
-func (s *Step) look(c *cursorBlock, r *recordBlock) Status {
+func (s *Step) look(c *cursorBlock, r *recordBlock, to *buffers.Destination) Status {
 	s.Record = uintptr(handleOf(r))
-	status := s.fetch(c, r)
+	to.Record = s.Record
+	status := s.fetch(c, r, to)
 	// The seal is read before another look: what was there before it is found.
 	if status == Empty && r.sealed() {
-		if status = s.fetch(c, r); status == Empty {
+		if status = s.fetch(c, r, to); status == Empty {
 			return Closed
 		}
 	}
@@ -161,13 +238,13 @@ func (s *Step) look(c *cursorBlock, r *recordBlock) Status {
 // fetch fetches with the record's lock if it must, or answers Busy.
 //
 //go:nosplit
-func (s *Step) fetch(c *cursorBlock, r *recordBlock) Status {
-	outcome := r.buffer.Fetch(&c.cursor, &s.Destination, false)
+func (s *Step) fetch(c *cursorBlock, r *recordBlock, to *buffers.Destination) Status {
+	outcome := r.buffer.Fetch(&c.cursor, to, false)
 	if outcome == buffers.NeedsLock {
 		if !s.lock(&r.buffer.Lock) {
 			return Busy
 		}
-		outcome = r.buffer.Fetch(&c.cursor, &s.Destination, true)
+		outcome = r.buffer.Fetch(&c.cursor, to, true)
 		s.unlock(&r.buffer.Lock)
 	}
 	switch outcome {
@@ -197,7 +274,8 @@ func (s *Step) announce(c *cursorBlock, r *recordBlock) Status {
 	return Sleep
 }
 
-// Peek copies the current value of a latest or mailbox to the Size bytes at Data.
+// Peek copies the current value of a latest or mailbox to the Size bytes at Data,
+// by way of the record's memory, as Receive does.
 //
 //go:nosplit
 func (s *Step) Peek() {
@@ -207,11 +285,19 @@ func (s *Step) Peek() {
 		s.Result = ErrHandle
 		return
 	}
+	if !s.lock(&r.peeking) {
+		return
+	}
 	if !s.lock(&r.buffer.Lock) {
+		s.unlock(&r.peeking)
 		return
 	}
 	s.Result = s.peek(r)
 	s.unlock(&r.buffer.Lock)
+	if s.Result == OK {
+		buffers.Copy(s.Data, r.buffer.Peeked(), uintptr(s.Size))
+	}
+	s.unlock(&r.peeking)
 }
 
 //go:nosplit

@@ -76,13 +76,14 @@ type Shape struct {
 // AnySize as Shape.Exact: any size up to PayloadMax.
 const AnySize = ^uint64(0)
 
-// Slots is how many values the region holds.
+// Slots is how many values the region holds. The last slot of a latest and a
+// mailbox is Peek's.
 func (s Shape) Slots() uint64 {
 	switch s.Kind {
 	case Latest:
-		return latestSlots
+		return latestSlots + 1
 	case Mailbox:
-		return 1
+		return 1 + 1
 	}
 	return ringSlots(s.Capacity)
 }
@@ -252,7 +253,7 @@ func (to *Destination) describe(index uint64, at unsafe.Pointer, size, position 
 //
 //go:nosplit
 func (b *Buffer) fetchOne(to *Destination, slot, position uint64) Outcome {
-	if b.copyOut(to, slot) != Value {
+	if b.copyOut(to, to.Data, slot) != Value {
 		return TooSmall
 	}
 	to.describe(0, to.Data, to.Needed, position)
@@ -276,7 +277,9 @@ func (b *Buffer) Waits(c *Cursor) bool {
 //go:nosplit
 func (b *Buffer) Full() bool { return atomic.LoadUint32(&b.full) != 0 }
 
-// Peek copies the current value of a latest or a mailbox. The caller holds Lock.
+// Peek copies the current value of a latest or a mailbox to the slot that is
+// there for it (Peeked), if it is of at most to.Size bytes. The caller holds Lock,
+// and a lock of those who peek until it is done with the copy.
 //
 //go:nosplit
 func (b *Buffer) Peek(to *Destination) (outcome Outcome, position uint64) {
@@ -288,14 +291,19 @@ func (b *Buffer) Peek(to *Destination) (outcome Outcome, position uint64) {
 	if b.kind == Latest {
 		slot = position % latestSlots
 	}
-	return b.copyOut(to, slot), position
+	return b.copyOut(to, b.Peeked(), slot), position
 }
 
-// copyOut copies the value of a slot. Without Lock the result may be torn: the
+// Peeked is where Peek copies to.
+//
+//go:nosplit
+func (b *Buffer) Peeked() unsafe.Pointer { return unsafe.Add(b.at(b.slots-1), header) }
+
+// copyOut copies the value of a slot, if it is of at most to.Size bytes. Without Lock the result may be torn: the
 // caller checks afterwards that no writer was there.
 //
 //go:nosplit
-func (b *Buffer) copyOut(to *Destination, slot uint64) Outcome {
+func (b *Buffer) copyOut(to *Destination, into unsafe.Pointer, slot uint64) Outcome {
 	at := b.at(slot)
 	// Every size ever stored is at most payloadMax, and this load is atomic: the
 	// copy stays within the slot and, after the test, within Data.
@@ -303,7 +311,7 @@ func (b *Buffer) copyOut(to *Destination, slot uint64) Outcome {
 	if to.Needed > to.Size {
 		return TooSmall
 	}
-	copyFromSlot(to.Data, unsafe.Add(at, header), uintptr(to.Needed))
+	copyFromSlot(into, unsafe.Add(at, header), uintptr(to.Needed))
 	return Value
 }
 

@@ -348,7 +348,11 @@ func TestPeek_GivesTheCurrentValueWithoutConsumingIt(t *testing.T) {
 		c := b.attach()
 		var value [8]byte
 		peek := func(size int) Outcome {
-			outcome, _ := b.buffer.Peek(&Destination{Data: unsafe.Pointer(&value), Size: uint64(size)})
+			to := Destination{Size: uint64(size)}
+			outcome, _ := b.buffer.Peek(&to)
+			if outcome == Value {
+				copy(value[:], unsafe.Slice((*byte)(b.buffer.Peeked()), to.Needed))
+			}
 			return outcome
 		}
 		require.Equal(t, Empty, peek(8))
@@ -367,7 +371,7 @@ func TestMemory_IsWhatTheFormulaSays(t *testing.T) {
 	for _, capacity := range capacities {
 		for _, payload := range []uint64{0, 1, 8, 9, 256, 4096} {
 			padded := 8 + (payload+7)/8*8
-			for kind, slots := range map[Kind]uint64{Ring: capacity + capacity/8 + 1, Latest: 4, Mailbox: 1} {
+			for kind, slots := range map[Kind]uint64{Ring: capacity + capacity/8 + 1, Latest: 5, Mailbox: 2} {
 				bytes, ok := Shape{Kind: kind, Capacity: capacity, PayloadMax: payload}.Bytes()
 				require.True(t, ok)
 				require.Equal(t, slots*padded, bytes)

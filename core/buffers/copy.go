@@ -22,6 +22,11 @@ func copyToSlot(slot, src unsafe.Pointer, n uintptr) { memmove(slot, src, n) }
 //go:nosplit
 func copyFromSlot(dst, slot unsafe.Pointer, n uintptr) { memmove(dst, slot, n) }
 
+// Copy copies what no producer writes meanwhile.
+//
+//go:nosplit
+func Copy(dst, src unsafe.Pointer, n uintptr) { memmove(dst, src, n) }
+
 // storeSize is a plain store of an aligned word: published by tail like the
 // payload. Sizes on 32-bit machines fit its lower half, so it is not torn.
 //

@@ -29,6 +29,11 @@ func copyFromSlot(dst, slot unsafe.Pointer, n uintptr) {
 	}
 }
 
+// Copy copies what no producer writes meanwhile.
+func Copy(dst, src unsafe.Pointer, n uintptr) {
+	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
+}
+
 func storeSize(slot unsafe.Pointer, size uint64) { atomic.StoreUint64((*uint64)(slot), size) }
 
 func loadSize(slot unsafe.Pointer) uint64 { return atomic.LoadUint64((*uint64)(slot)) }

@@ -10,7 +10,7 @@ import (
 
 // A Cursor is one reader's place in a buffer and its account. Everything is
 // read and written under Lock, so an account taken under Lock is consistent.
-// Two cache lines that no other reader writes.
+// Cache lines that no other reader writes.
 type Cursor struct {
 	Lock     park.Lock
 	fence    uint32 // see loadsBeforeLoads
@@ -24,7 +24,8 @@ type Cursor struct {
 
 	delivered, laggedEvents, abandoned uint64
 
-	lost uint64 // ring: lagged; latest: skipped
+	lost   uint64 // ring: lagged; latest: skipped
+	untold uint64 // of them, found when a batch had begun: for the next receive to tell
 }
 
 // Attach sets a cursor to the end of a buffer; a latest's to its current value,
@@ -36,7 +37,7 @@ func (c *Cursor) Attach(b *Buffer) {
 	}
 	c.start = c.position
 	c.held, c.stopped, c.kind = 0, false, uint8(b.kind)
-	c.delivered, c.laggedEvents, c.abandoned, c.lost = 0, 0, 0, 0
+	c.delivered, c.laggedEvents, c.abandoned, c.lost, c.untold = 0, 0, 0, 0, 0
 }
 
 // An Account is what became of the values a reader had to account for:
@@ -86,6 +87,20 @@ func (c *Cursor) Deliver(n uint64) {
 	c.position += n
 	c.delivered += n
 }
+
+// Untold gives how many lost values are still to be told, which they are then.
+//
+//go:nosplit
+func (c *Cursor) Untold() uint64 {
+	n := c.untold
+	c.untold = 0
+	return n
+}
+
+// TellLater keeps them for Untold.
+//
+//go:nosplit
+func (c *Cursor) TellLater(n uint64) { c.untold += n }
 
 // Stopped reports whether the account is final. The caller holds the lock.
 //

@@ -11,7 +11,8 @@ import "sync/atomic"
 // newest value at once and counts what it passed as skipped. Invariants and
 // orderings are the ring's; the slot of position p is p mod 4, which also
 // holds across the wrap at 2^64. Four slots let a reader finish its copy while
-// two newer values are written; after that it copies with Lock held.
+// two newer values are written; after that it copies with Lock held. The fifth
+// is for Peek.
 const latestSlots = 4
 
 // neverPushed needs Lock.
@@ -33,6 +34,7 @@ func (b *Buffer) fetchLatest(c *Cursor, to *Destination, locked bool) Outcome {
 		outcome := b.fetchOne(to, newest%latestSlots, newest)
 		loadsBeforeLoads(&c.fence)
 		if atomic.LoadUint64(&b.tail)-newest >= latestSlots && !locked {
+			to.Count = 0
 			continue
 		}
 		if outcome == Value {

@@ -7,7 +7,7 @@ import "unsafe"
 // Sizes that others rely on, checked when this is compiled.
 const (
 	BufferSize = 2*64 + 8
-	CursorSize = 72
+	CursorSize = 80
 )
 
 var (

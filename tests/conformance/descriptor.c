@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 static const aimdb_buffer_t buffers[] = { AIMDB_RING, AIMDB_LATEST, AIMDB_MAILBOX };
+static atomic_bool churning;
 
 static int fd_of(aimdb_reader_t *reader)
 {
@@ -183,4 +184,42 @@ TEST(descriptor_in_epoll_loses_no_value)
 TEST(descriptor_in_edge_triggered_epoll_loses_no_value)
 {
     for (size_t b = 0; b < COUNT(buffers); b++) check_loop(buffers[b], EPOLLIN | EPOLLET);
+}
+
+static void open_and_close(void *arg)
+{
+    while (atomic_load(&churning)) {
+        aimdb_reader_t *in = reader(arg);
+        fd_of(in);
+        CHECK_OK(aimdb_reader_close(in, NULL));
+    }
+}
+
+TEST(descriptor_closed_in_one_database_disturbs_no_subscription_of_another)
+{
+    aimdb_t *one = database(), *other = database();
+    aimdb_record_t *churned = numbers(one, AIMDB_RING, 4), *ring = numbers(other, AIMDB_RING, 4);
+    started(one), started(other);
+    atomic_store(&churning, true);
+    struct thread churn[2];
+    for (size_t i = 0; i < COUNT(churn); i++) thread_start(&churn[i], open_and_close, churned);
+    for (uint64_t n = 1; n <= 10000; n++) {
+        struct sink sink = SINK;
+        aimdb_consumer_config_t config = sink_config(&sink);
+        aimdb_consumer_t *consumer;
+        config.dispatch = AIMDB_SHARED;
+        aimdb_reader_t *in = reader(ring);
+        int fd = fd_of(in);
+        REQUIRE_OK(aimdb_subscribe(ring, &config, &consumer));
+        CHECK_STATUS(take(in, 0).status, AIMDB_EMPTY);
+        put_range(ring, n, n);
+        CHECK(readable(fd, 10000));
+        sink_await_count(&sink, 1);
+        CHECK_OK(aimdb_reader_close(in, NULL));
+        CHECK_OK(aimdb_unsubscribe(consumer, NULL));
+        sink_end(&sink);
+    }
+    atomic_store(&churning, false);
+    for (size_t i = 0; i < COUNT(churn); i++) thread_join(&churn[i]);
+    end(one), end(other);
 }

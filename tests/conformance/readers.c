@@ -4,6 +4,9 @@
  */
 #include "test.h"
 
+#include <sched.h>
+#include <time.h>
+
 TEST(reader_recv_waits_until_a_value_comes)
 {
     static const aimdb_buffer_t buffers[] = { AIMDB_RING, AIMDB_LATEST, AIMDB_MAILBOX };
@@ -292,6 +295,143 @@ TEST(reader_batches_give_every_value_or_its_loss_while_a_producer_runs)
         for (size_t i = 0; i < count; i++)
             CHECK_EQ(number_of(&messages[i].message), expected++);
     }
+    thread_join(&producer);
+    end(db);
+}
+
+/* A value of 64 words that are all its number: torn bytes show. */
+enum { WORDS = 64 };
+
+static atomic_bool producing;
+
+static void produce_words(void *arg)
+{
+    uint64_t value[WORDS];
+    for (uint64_t n = 1; atomic_load(&producing); n++) {
+        for (size_t i = 0; i < WORDS; i++) value[i] = n;
+        REQUIRE_OK(aimdb_produce(arg, value, sizeof value));
+    }
+}
+
+static void check_whole(const uint64_t *value, uint64_t number)
+{
+    for (size_t i = 0; i < WORDS; i++)
+        if (!CHECK_EQ(value[i], number)) return;
+}
+
+TEST(reader_that_lags_leaves_the_buffer_as_it_was)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *ring = record(db, "words", AIMDB_RING, 1, WORDS * 8);
+    aimdb_reader_t *in = reader(ring);
+    uint64_t buffer[WORDS];
+    started(db);
+    atomic_store(&producing, true);
+    struct thread producer;
+    thread_start(&producer, produce_words, ring);
+    for (int lags = 0; lags < 20000;) {
+        aimdb_message_t message = AIMDB_MESSAGE_INIT;
+        memset(buffer, 0xab, sizeof buffer);
+        aimdb_status_t status = aimdb_try_recv(in, buffer, sizeof buffer, &message);
+        if (status == AIMDB_OK) check_whole(buffer, message.sequence);
+        if (status != AIMDB_OK) check_whole(buffer, UINT64_C(0xabababababababab));
+        lags += status == AIMDB_LAGGED;
+    }
+    atomic_store(&producing, false);
+    thread_join(&producer);
+    end(db);
+}
+
+enum { FITS = 256 << 10 };
+
+/* A copy of a value that fits, overtaken by small ones and then by one that does not. */
+static void produce_sizes(void *arg)
+{
+    static char value[FITS + 8];
+    for (uint32_t random = 7; atomic_load(&producing);) {
+        REQUIRE_OK(aimdb_produce(arg, value, FITS));
+        for (uint32_t wait = random_next(&random) % 4000; wait; wait--)
+            atomic_signal_fence(memory_order_seq_cst);
+        for (int i = 0; i < 4; i++) REQUIRE_OK(aimdb_produce(arg, value, 1));
+        REQUIRE_OK(aimdb_produce(arg, value, sizeof value));
+        for (uint32_t wait = random_next(&random) % 65536; wait; wait--)
+            atomic_signal_fence(memory_order_seq_cst);
+    }
+}
+
+TEST(reader_batch_of_a_latest_that_is_too_small_has_no_values)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *latest = record(db, "sizes", AIMDB_LATEST, 0, FITS + 8);
+    aimdb_reader_t *in = reader(latest);
+    struct wide_message messages[2];
+    static char buffer[FITS];
+    started(db);
+    atomic_store(&producing, true);
+    struct thread producer;
+    thread_start(&producer, produce_sizes, latest);
+    memset(buffer, 0x5a, sizeof buffer);
+    for (int seen = 0; seen < 1000000;) {
+        size_t count = 77;
+        aimdb_status_t status = batch(in, buffer, sizeof buffer, messages, 2, &count, 0);
+        if (status == AIMDB_ERR_TOO_SMALL) {
+            seen++;
+            CHECK_EQ(messages[0].message.size, sizeof buffer + 8);
+            CHECK_EQ(buffer[FITS - 1], 0x5a);
+        }
+        if (status == AIMDB_OK) memset(buffer, 0x5a, messages[0].message.size);
+        CHECK_EQ(count, status == AIMDB_OK);
+    }
+    atomic_store(&producing, false);
+    thread_join(&producer);
+    end(db);
+}
+
+static void produce_and_yield(void *arg)
+{
+    for (uint64_t n = 1; atomic_load(&producing); n++) {
+        REQUIRE_OK(put(arg, n));
+        if (n % 8 == 0) sched_yield();
+    }
+}
+
+static void receive_until_closed(void *arg)
+{
+    uint64_t expected = 0;
+    for (;;) {
+        struct taken taken = take(arg, 0);
+        if (taken.status == AIMDB_LAGGED && expected) expected += taken.lagged;
+        if (taken.status == AIMDB_OK) {
+            if (expected) CHECK_EQ(taken.sequence, expected);
+            CHECK_EQ(taken.number, taken.sequence);
+            expected = taken.sequence + 1;
+        }
+        if (taken.status == AIMDB_EMPTY) sched_yield();
+        if (taken.status < 0) return;
+    }
+}
+
+TEST(reader_closed_beside_a_receive_gives_values_in_order_and_then_none)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *ring = numbers(db, AIMDB_RING, 1000);
+    started(db);
+    atomic_store(&producing, true);
+    struct thread producer, receiver;
+    thread_start(&producer, produce_and_yield, ring);
+    uint32_t random = 3;
+    for (int round = 0; round < 4000; round++) {
+        aimdb_reader_t *in = reader(ring);
+        nap(); /* something is pending */
+        thread_start(&receiver, receive_until_closed, in);
+        struct timespec moment = { 0, random_next(&random) % 300000 };
+        nanosleep(&moment, NULL);
+        aimdb_consumer_stats_t last = AIMDB_CONSUMER_STATS_INIT;
+        CHECK_OK(aimdb_reader_close(in, &last));
+        check_account(&last);
+        thread_join(&receiver);
+    }
+    atomic_store(&producing, false);
     thread_join(&producer);
     end(db);
 }

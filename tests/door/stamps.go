@@ -251,12 +251,22 @@ type passage struct {
 	copied   int
 }
 
-// call passes a called function; the one that reads a mailbox has its own order.
+// handedOut: what was found whole is copied on, and no control word stored.
+func handedOut(state string, e event) (string, string) { return peeked(state, e) }
+
+// call passes a called function; the ones that read a mailbox, and that copy what
+// is whole, have their own order.
 func (p *passage) call(f *function, state string) map[string]bool {
-	if !strings.HasSuffix(f.name, ".(*Buffer).fetchMailbox") {
+	own := order(nil)
+	switch {
+	case strings.HasSuffix(f.name, ".(*Buffer).fetchMailbox"):
+		own = taken
+	case strings.HasSuffix(f.name, ".(*Step).handOut") && state == "":
+		own = handedOut
+	default:
 		return p.through(f, state)
 	}
-	within := &passage{p.closure, p.source, taken, map[entry]map[string]bool{}, p.reported, 0}
+	within := &passage{p.closure, p.source, own, map[entry]map[string]bool{}, p.reported, 0}
 	within.through(f, "")
 	p.copied += within.copied
 	return map[string]bool{state: true}
