@@ -117,8 +117,8 @@ typedef enum aimdb_status {
     AIMDB_TIMEOUT = 3,     /* the timeout passed first */
     AIMDB_CLOSED = 4,      /* the database or the reader is closed (or closing: intake) */
     AIMDB_REJECTED = 5,    /* the producer function rejected the value */
-    AIMDB_IN_PROGRESS = 6, /* called from inside a callback: goes on in the background */
-    AIMDB_BLOCKED = 7,     /* a callback or producer function still runs */
+    AIMDB_IN_PROGRESS = 6, /* not waited for: goes on in the background */
+    AIMDB_BLOCKED = 7,     /* a callback, producer or free function still runs */
 
     /* Errors. The call did nothing. */
     AIMDB_ERR_ARGUMENT = -1,        /* NULL, or out of its range */
@@ -226,8 +226,8 @@ typedef void (*aimdb_lag_fn)(aimdb_emitter_t *emitter, aimdb_record_t *record, u
                              void *user);
 
 /* Called exactly once for a user pointer, when the library will never use it
- * again; on any thread. Not called if the function it was given to fails: then
- * the pointer stays the caller's. */
+ * again; on any thread. Not called if the function it was given to answers anything
+ * but AIMDB_OK (also AIMDB_CLOSED): then the pointer stays the caller's. */
 typedef void (*aimdb_free_fn)(void *user);
 
 /* Receives log lines; `text` without a newline, valid during the call. Any
@@ -261,22 +261,41 @@ AIMDB_API aimdb_status_t aimdb_create(const aimdb_config_t *config, aimdb_t **db
  *   AIMDB_ERR_STATE      not in the state created */
 AIMDB_API aimdb_status_t aimdb_start(aimdb_t *db);
 
-/* Ends intake and lets consumers finish. From its beginning aimdb_produce and
- * aimdb_emit answer AIMDB_CLOSED; produce calls under way are completed.
- * Callback consumers drain what is pending until the timeout (ns); then no
- * further callback begins and what is left is counted as abandoned. Handles,
- * statistics and pull readers stay valid: readers drain, then get AIMDB_CLOSED.
- * A mailbox's value that nobody is subscribed to take stays pending.
- * Called again, or by several threads, it waits for the same end.
- * Each callback consumer ends: its free function is called.
+/* Ends intake and lets consumers finish. From its beginning values from outside
+ * are refused with AIMDB_CLOSED; produce calls under way are completed. Callback
+ * consumers drain, and what callbacks and producer functions of this database
+ * emit meanwhile is taken and drained too, through any number of records, until
+ * nothing is pending and no callback runs. If the timeout (ns) passes first, no
+ * further callback begins, what is pending is counted as abandoned, emissions are
+ * refused, and the log says how much of which record.
+ * Handles, statistics and pull readers stay valid: readers drain at their own pace,
+ * then get AIMDB_CLOSED. A mailbox's value that nobody is subscribed to take, or
+ * that readers leave, stays pending.
+ * Each callback consumer ends: its free function is called. For that close waits
+ * up to half a second on top of its timeout.
+ * Called again, or by several threads, it waits for the same end; they drain for as
+ * long as the one with the most time allows.
  *   AIMDB_OK             everything was delivered, no callback runs
- *   AIMDB_TIMEOUT        values were abandoned, no callback runs
- *   AIMDB_BLOCKED        a callback or producer function had not returned when
- *                        the timeout passed; none other will begin
- *   AIMDB_IN_PROGRESS    called from inside a callback: does not wait, the
- *                        rest happens in the background
- *   AIMDB_ERR_STATE      not started */
+ *   AIMDB_TIMEOUT        values were abandoned or emissions refused, no callback runs
+ *   AIMDB_BLOCKED        when the time had passed, a callback, a producer function or
+ *                        a free function had not returned, or all threads of shared
+ *                        consumers were in callbacks; no other callback will begin
+ *   AIMDB_IN_PROGRESS    not waited for, it goes on in the background: called from
+ *                        inside a callback, or a call with more time goes on
+ *   AIMDB_ERR_STATE      not started
+ *   AIMDB_ERR_NO_THREADS, AIMDB_ERR_NO_MEMORY  from inside a callback: for the thread
+ *                        that goes on with it; nothing was done */
 AIMDB_API aimdb_status_t aimdb_close(aimdb_t *db, int64_t timeout_ns);
+
+typedef enum aimdb_close_option {
+    AIMDB_CLOSE_DRAIN_READERS = 1 /* draining also waits until pull readers have taken what they
+                                     have pending, or are closed. What they have not taken when
+                                     the timeout passes stays theirs; the answer is AIMDB_TIMEOUT */
+} aimdb_close_option_t;
+
+/* aimdb_close with options: 0, or bits of aimdb_close_option_t.
+ *   as aimdb_close */
+AIMDB_API aimdb_status_t aimdb_close_with(aimdb_t *db, int64_t timeout_ns, uint32_t options);
 
 /* Ends the handle and all handles of its records, consumers and readers.
  * Never waits: memory and free functions follow when the last callback has
@@ -310,7 +329,8 @@ AIMDB_API aimdb_status_t aimdb_destroy(aimdb_t *db);
 typedef struct aimdb_record_config {
     size_t struct_size;
     aimdb_buffer_t buffer; /* default AIMDB_RING */
-    size_t capacity;       /* values held for a slow reader, >= 1; default 1024; ring only */
+    size_t capacity;       /* AIMDB_RING: values held for a slow reader, >= 1; default 1024. Others
+                              take no notice of it */
     size_t payload_max;    /* bytes, the largest value; default 256; 0 is allowed */
     size_t exact_size;     /* AIMDB_ANY_SIZE (default), or the only size accepted, <= payload_max */
     const char *type_name; /* NULL, or at most 255 bytes that aimdb_open compares */
@@ -328,6 +348,7 @@ typedef struct aimdb_record_info_t {
     char key[AIMDB_KEY_MAX + 1];
     char type_name[AIMDB_TYPE_NAME_MAX + 1]; /* "" if it has none */
 } aimdb_record_info_t;
+#define AIMDB_RECORD_INFO_INIT { sizeof(aimdb_record_info_t), AIMDB_RING, 0, 0, 0, { 0 }, { 0 } }
 
 /* Registers a record. `config` may be NULL for the defaults.
  *   AIMDB_OK             *record is written; valid until aimdb_destroy
@@ -376,7 +397,8 @@ AIMDB_API aimdb_status_t aimdb_set_producer(aimdb_record_t *record,
  * readers see the same order. `data` may be NULL if `size` is 0.
  *   AIMDB_OK             enqueued
  *   AIMDB_REJECTED       the producer function rejected it
- *   AIMDB_CLOSED         the database is closing or closed
+ *   AIMDB_CLOSED         the database is closing or closed (an emission: closed, or
+ *                        the time of the close has passed)
  *   AIMDB_ERR_STATE      not started
  *   AIMDB_ERR_SIZE       over payload_max, or not exact_size (also of a
  *                        replacement, which counts as rejected)
@@ -396,7 +418,11 @@ AIMDB_API aimdb_status_t aimdb_produce_batch(aimdb_record_t *record, const void 
                                              const size_t *sizes, size_t count, size_t *produced);
 
 /* The same as aimdb_produce from inside a callback, with the emitter it was
- * given; the record must be of the emitter's database.
+ * given, on any thread while that callback runs; the record must be of the
+ * emitter's database. An emission is taken while a close drains the database. On
+ * the thread of a callback aimdb_produce into a record of the callback's database
+ * is an emission, too: aimdb_emit adds that it can be called on other threads, and
+ * that a record of another database is refused.
  *   as aimdb_produce, and
  *   AIMDB_ERR_EMITTER    NULL, made up, or its callback has returned
  *   AIMDB_ERR_HANDLE     also: the record is of another database */
@@ -447,8 +473,8 @@ typedef struct aimdb_consumer_config {
  * run one at a time and in order, on a thread of its own or, shared, on any of
  * the database's, with all signals blocked but SIGURG, SIGPROF and the
  * synchronous ones. A dispatcher thread may take a few values of a ring in
- * hand, at most capacity / 8 and 32: they are pending like the others, and held
- * on top of the capacity. `consumer` may be NULL if the handle is not wanted.
+ * hand, at most capacity / 8 and 32, but at least 1 (also while on_lag runs): they
+ * are pending like the others, and held on top of the capacity. `consumer` may be NULL if the handle is not wanted.
  *   AIMDB_OK
  *   AIMDB_CLOSED          the database is closing or closed: not subscribed
  *   AIMDB_ERR_NO_THREADS  no thread to be had, or AIMDB_DISPATCHERS_MAX reached
@@ -481,7 +507,8 @@ AIMDB_API aimdb_status_t aimdb_unsubscribe(aimdb_consumer_t *consumer,
 AIMDB_API aimdb_status_t aimdb_reader_open(aimdb_record_t *record, aimdb_reader_t **reader);
 
 /* Ends a reader and closes its descriptor. A receive that waits on another
- * thread returns AIMDB_CLOSED. `last`, unless NULL, receives the last account.
+ * thread returns AIMDB_CLOSED. `last`, unless NULL, receives the last account: no
+ * value is given after it.
  *   AIMDB_OK */
 AIMDB_API aimdb_status_t aimdb_reader_close(aimdb_reader_t *reader, aimdb_consumer_stats_t *last);
 
@@ -493,14 +520,17 @@ AIMDB_API aimdb_status_t aimdb_reader_close(aimdb_reader_t *reader, aimdb_consum
  *                         on with the oldest value held. Said once for each loss
  *   AIMDB_EMPTY           nothing there
  *   AIMDB_CLOSED          nothing there, and nothing will come
- *   AIMDB_ERR_TOO_SMALL   message->size bytes are needed; the value stays pending */
+ *   AIMDB_ERR_TOO_SMALL   message->size bytes are needed; the value stays pending
+ *   AIMDB_ERR_HANDLE      also: the reader was closed, or the database destroyed, before
+ *                         this call. A loop that receives until AIMDB_CLOSED ends with
+ *                         this one if aimdb_destroy is not called after it has ended */
 AIMDB_API aimdb_status_t aimdb_try_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
                                         aimdb_message_t *message);
 
 /* As aimdb_try_recv, but waits at most timeout_ns for a value. Waiting is a
- * futex sleep on the calling thread.
- *   as aimdb_try_recv, with AIMDB_TIMEOUT instead of AIMDB_EMPTY, also for a
- *   timeout of 0 */
+ * futex sleep on the calling thread, with its signals as they are; it is no
+ * cancellation point. Several threads that wait are woken in no certain order.
+ *   as aimdb_try_recv, with AIMDB_TIMEOUT instead of AIMDB_EMPTY if it has waited */
 AIMDB_API aimdb_status_t aimdb_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
                                     aimdb_message_t *message, int64_t timeout_ns);
 
@@ -521,9 +551,11 @@ AIMDB_API aimdb_status_t aimdb_recv_batch(aimdb_reader_t *reader, void *buffer, 
 /* A descriptor for poll, epoll, libuv, asyncio. It is readable whenever there
  * is something to receive or the reader is closed by a closed database; it may
  * be readable with nothing to receive: then aimdb_try_recv says AIMDB_EMPTY
- * and re-arms it. So: wait until readable, aimdb_try_recv until AIMDB_EMPTY or
+ * and re-arms it. While another thread's AIMDB_EMPTY re-arms it, it may be
+ * unreadable for that moment though something has just come. So: wait until readable, aimdb_try_recv until AIMDB_EMPTY or
  * AIMDB_CLOSED. The descriptor is the reader's: never read, write or close it,
- * and remove it from the event loop before aimdb_reader_close.
+ * and remove it from the event loop before aimdb_reader_close and aimdb_destroy,
+ * which close it.
  *   AIMDB_OK              *fd is written, the same at each call
  *   AIMDB_ERR_NO_DESCRIPTORS */
 AIMDB_API aimdb_status_t aimdb_reader_fd(aimdb_reader_t *reader, int *fd);

@@ -51,7 +51,7 @@ const char *aimdb_strerror(aimdb_status_t status) {
     case AIMDB_TIMEOUT: return "the timeout passed first";
     case AIMDB_CLOSED: return "closed";
     case AIMDB_REJECTED: return "rejected by the producer function";
-    case AIMDB_IN_PROGRESS: return "called from inside a callback: goes on in the background";
+    case AIMDB_IN_PROGRESS: return "not waited for: goes on in the background";
     case AIMDB_BLOCKED: return "a callback or producer function still runs";
     case AIMDB_ERR_ARGUMENT: return "bad argument";
     case AIMDB_ERR_HANDLE: return "bad handle";
@@ -96,12 +96,24 @@ aimdb_status_t aimdb_start(aimdb_t *db) {
     return status;
 }
 
-aimdb_status_t aimdb_close(aimdb_t *db, int64_t timeout_ns) {
-    GUARD();
+static aimdb_status_t close_database(aimdb_t *db, int64_t timeout_ns, bool readers) {
     aimdb_status_t status = side_no_timeout(timeout_ns);
     if (status != AIMDB_OK) return status;
-    IN_GO(goClose(HANDLE(db), timeout_ns, inside(), side_text));
-    return status;
+    side_wait_t wait;
+    IN_GO(goClose(HANDLE(db), timeout_ns, readers, inside(), &wait, side_text));
+    return side_await(&wait, status, NULL);
+}
+
+aimdb_status_t aimdb_close(aimdb_t *db, int64_t timeout_ns) {
+    GUARD();
+    return close_database(db, timeout_ns, false);
+}
+
+aimdb_status_t aimdb_close_with(aimdb_t *db, int64_t timeout_ns, uint32_t options) {
+    GUARD();
+    if (options & ~(uint32_t)AIMDB_CLOSE_DRAIN_READERS)
+        return side_fail(AIMDB_ERR_ARGUMENT, "options: 0x%x has a bit that is none", (unsigned)options);
+    return close_database(db, timeout_ns, options & AIMDB_CLOSE_DRAIN_READERS);
 }
 
 aimdb_status_t aimdb_destroy(aimdb_t *db) {
@@ -198,7 +210,9 @@ aimdb_status_t aimdb_unsubscribe(aimdb_consumer_t *consumer, aimdb_consumer_stat
     aimdb_status_t status = account(last, "last");
     if (status != AIMDB_OK) return status;
     aimdb_consumer_stats_t known;
-    IN_GO(goUnsubscribe(HANDLE(consumer), inside(), &known, side_text));
+    side_wait_t wait;
+    IN_GO(goUnsubscribe(HANDLE(consumer), inside(), &known, &wait, side_text));
+    status = side_await(&wait, status, &known);
     if (status >= 0 && last) side_write(last, &known, sizeof known);
     return status;
 }

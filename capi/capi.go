@@ -38,7 +38,8 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Message{}.Sequence)-unsafe.Offsetof(C.aimdb_message_t{}.sequence)]
 	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]
 	_ = [1]struct{}{}[core.Drain-C.STEP_DRAIN]
-	_ = [1]struct{}{}[core.TellReady-C.DO_READY]
+	_ = [1]struct{}{}[core.Within-C.STEP_WITHIN]
+	_ = [1]struct{}{}[core.Reap-C.DO_REAP]
 	_ = [1]struct{}{}[core.OpRearm-C.STEP_REARM]
 	_ = [1]struct{}{}[core.Share-C.SIDE_SHARE]
 	_ = [1]struct{}{}[core.Ops-C.STEPS]
@@ -141,19 +142,81 @@ func goStart(handle C.uint64_t, text *C.char) (status C.int32_t) {
 	return answer(text, err)
 }
 
+// A call that waits: Step goes on with it, or says what to sleep on.
+type call interface {
+	step(last *C.aimdb_consumer_stats_t) (core.Status, core.Await)
+}
+
+type closeCall struct{ *core.Closing }
+
+func (c closeCall) step(*C.aimdb_consumer_stats_t) (core.Status, core.Await) { return c.Step() }
+
+type unsubscribeCall struct{ *core.Leaving }
+
+func (c unsubscribeCall) step(last *C.aimdb_consumer_stats_t) (core.Status, core.Await) {
+	status, stats, await := c.Step()
+	if status == core.OK {
+		writeStats(last, stats)
+	}
+	return status, await
+}
+
+// goGoOn goes on with a call, which ends with the first answer that is not Sleep.
+//
+//export goGoOn
+func goGoOn(wait *C.side_wait_t, last *C.aimdb_consumer_stats_t, text *C.char) (status C.int32_t) {
+	defer caught(text, &status)
+	carried := cgo.Handle(wait.call)
+	outcome, await := carried.Value().(call).step(last)
+	wait.word, wait.expected = C.uint64_t(await.Address), C.uint32_t(await.Expected)
+	wait.left = C.int64_t(await.Left)
+	if outcome != core.Sleep {
+		carried.Delete()
+	}
+	return C.int32_t(outcome)
+}
+
+// begin goes on with a call for the first time.
+func begin(c call, wait *C.side_wait_t, last *C.aimdb_consumer_stats_t, text *C.char) C.int32_t {
+	wait.call = C.uint64_t(cgo.NewHandle(c))
+	return goGoOn(wait, last, text)
+}
+
 //export goClose
-func goClose(handle C.uint64_t, timeout C.int64_t, inside C.bool, text *C.char) (status C.int32_t) {
+func goClose(handle C.uint64_t, timeout C.int64_t, readers, inside C.bool, wait *C.side_wait_t, text *C.char) (status C.int32_t) {
 	defer caught(text, &status)
 	db, err := core.DatabaseOf(core.Handle(handle))
 	if err != nil {
 		return answer(text, err)
 	}
-	outcome, err := db.Close(time.Duration(timeout), bool(inside))
+	if inside {
+		_, err = db.BeginClose(time.Duration(timeout), bool(readers), closeInBackground)
+		if err != nil {
+			return answer(text, err)
+		}
+		return C.AIMDB_IN_PROGRESS
+	}
+	c, err := db.BeginClose(time.Duration(timeout), bool(readers), nil)
 	if err != nil {
 		return answer(text, err)
 	}
-	return C.int32_t(outcome)
+	return begin(closeCall{c}, wait, nil, text)
 }
+
+// closeInBackground starts a thread that does the rest of a closing.
+func closeInBackground(c *core.Closing) error {
+	carried := cgo.NewHandle(closeCall{c})
+	err := made(C.side_start_closing(C.uint64_t(carried)), "db", "thread to close it in the background")
+	if err != nil {
+		carried.Delete()
+	}
+	return err
+}
+
+// goReap: see core.ReapDestroyed.
+//
+//export goReap
+func goReap(database C.uint32_t) { core.ReapDestroyed(uint32(database)) }
 
 //export goDestroy
 func goDestroy(handle C.uint64_t, text *C.char) (status C.int32_t) {
@@ -265,29 +328,29 @@ func dispatch(given *C.side_consumer_t, r *core.Record, c *core.Consumer) (drive
 	copyString(given.name[:], name[:min(len(name), len(given.name)-1)])
 	carried := cgo.NewHandle(c)
 	given._go = C.uint64_t(carried)
-	err = made(C.side_dispatch(given, (*C.uint64_t)(&driver)), "consumer")
+	err = made(C.side_dispatch(given, (*C.uint64_t)(&driver)), "record", "consumer")
 	if err != nil {
 		carried.Delete()
 	}
 	return driver, err
 }
 
-// made is the error of a status of the C side.
-func made(status C.int32_t, what string) error {
+// made is the error of a status of the C side, about an argument.
+func made(status C.int32_t, argument, what string) error {
 	switch status {
 	case C.AIMDB_OK:
 		return nil
 	case C.AIMDB_ERR_NO_THREADS:
-		return &core.Error{Status: core.ErrNoThreads, Text: "record: no thread for one more " + what}
+		return &core.Error{Status: core.ErrNoThreads, Text: argument + ": no thread for one more " + what}
 	}
-	return &core.Error{Status: core.ErrNoMemory, Text: "record: no memory for one more " + what}
+	return &core.Error{Status: core.ErrNoMemory, Text: argument + ": no memory for one more " + what}
 }
 
 // startWorker starts a worker of shared consumers, or their watcher. The thread
 // carries the database as a cgo.Handle until goWorkerLeft.
 func startWorker(db *core.Database, watcher bool) error {
 	carried := cgo.NewHandle(db)
-	err := made(C.side_start_worker(C.uint64_t(db.Handle()), C.uint64_t(carried), C.bool(watcher)), "worker of shared consumers")
+	err := made(C.side_start_worker(C.uint64_t(db.Handle()), C.uint64_t(carried), C.bool(watcher)), "record", "worker of shared consumers")
 	if err != nil {
 		carried.Delete()
 	}
@@ -315,18 +378,21 @@ func goEnded(carried C.uint64_t) {
 }
 
 //export goUnsubscribe
-func goUnsubscribe(handle C.uint64_t, inside C.bool, out *C.aimdb_consumer_stats_t, text *C.char) (status C.int32_t) {
+func goUnsubscribe(handle C.uint64_t, inside C.bool, out *C.aimdb_consumer_stats_t, wait *C.side_wait_t, text *C.char) (status C.int32_t) {
 	defer caught(text, &status)
 	c, err := core.ConsumerOf(core.Handle(handle))
 	if err != nil {
 		return answer(text, err)
 	}
-	outcome, stats, err := c.Unsubscribe(bool(inside))
+	l, err := c.BeginUnsubscribe()
 	if err != nil {
 		return answer(text, err)
 	}
-	writeStats(out, stats)
-	return C.int32_t(outcome)
+	if inside {
+		writeStats(out, l.Leave())
+		return C.AIMDB_IN_PROGRESS
+	}
+	return begin(unsubscribeCall{l}, wait, out, text)
 }
 
 func writeStats(out *C.aimdb_consumer_stats_t, s core.ConsumerStats) {

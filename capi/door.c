@@ -52,6 +52,7 @@ static void follow(step_t *s) {
     if (s->todo & DO_RELEASE_BOTH) side_lock_release(s->contended[1]);
     if (s->todo & DO_WAKE) side_wake(s->wake, s->wake_most);
     if (s->todo & DO_WAKE_DRAINED) side_wake(s->drained, UINT32_MAX);
+    if (s->todo & DO_WAKE_CLOSINGS) side_wake(s->closings, UINT32_MAX);
     if (s->todo & DO_WAIT_LOCK && side_lock_wait(s->busy, s->owner)) s->held = s->busy;
     uint64_t count = 1;
     ssize_t done = 0;
@@ -69,6 +70,14 @@ static void follow_up(step_t *s, uint32_t asked, step_op_t op) {
     s->todo = todo;
 }
 
+/* A producer function has outlived its database. */
+static void reap(uint32_t database) {
+    sigset_t before;
+    side_block(&before);
+    goReap(database);
+    side_restore(&before);
+}
+
 /* Settles a step that the direct door has run, or runs it through cgo, and
  * again while it asks for that. */
 void side_settle(step_t *s, step_op_t op) {
@@ -83,4 +92,5 @@ void side_settle(step_t *s, step_op_t op) {
     follow_up(s, DO_NOTIFY, STEP_NOTIFY);
     follow_up(s, DO_REARM, STEP_REARM);
     follow_up(s, DO_READY, STEP_READY);
+    if (s->todo & DO_REAP) reap(s->database);
 }

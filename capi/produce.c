@@ -81,8 +81,10 @@ static __attribute__((noinline)) aimdb_status_t finish(step_t *s, const void *da
     return s->result == AIMDB_OK ? AIMDB_OK : answer(s);
 }
 
-static inline aimdb_status_t produce(aimdb_record_t *record, const void *data, size_t size,
-                                     uint32_t depth, uint32_t database) {
+/* Gives a value from outside (ANY_DATABASE) or from a callback of a database; then
+ * the record must be of that, or, with STEP_WITHIN, may be of another. */
+static inline aimdb_status_t give(aimdb_record_t *record, const void *data, size_t size,
+                                  uint32_t depth, uint32_t database, uint32_t flags) {
     if (!data && size) return no_data();
     step_t s; /* what a step only writes is left as it is */
     s.data = data;
@@ -90,15 +92,21 @@ static inline aimdb_status_t produce(aimdb_record_t *record, const void *data, s
     s.handle = HANDLE(record);
     s.depth = depth;
     s.database = database;
-    s.flags = 0;
+    s.flags = flags;
     SYNC_RELEASE(s.handle);
     side_drive(&s, STEP_PRODUCE);
     return s.result == AIMDB_OK ? AIMDB_OK : finish(&s, data, size);
 }
 
+/* Inside a callback it is an emission. */
+static inline aimdb_status_t produce(aimdb_record_t *record, const void *data, size_t size) {
+    if (side_self.depth == 0) return give(record, data, size, 0, ANY_DATABASE, 0);
+    return give(record, data, size, side_self.depth, side_database(), STEP_WITHIN);
+}
+
 aimdb_status_t aimdb_produce(aimdb_record_t *record, const void *data, size_t size) {
     GUARD();
-    return produce(record, data, size, side_self.depth, ANY_DATABASE);
+    return produce(record, data, size);
 }
 
 /* The text of a bad "size" names the element instead. */
@@ -109,14 +117,22 @@ static aimdb_status_t of_element(aimdb_status_t status, size_t i) {
     return side_fail(status, "sizes[%zu]%s", i, rest);
 }
 
+/* A batch of no values is given to a record that exists. */
+static aimdb_status_t check_record(aimdb_record_t *record) {
+    step_t s = {.handle = HANDLE(record)};
+    side_drive(&s, STEP_PEEK);
+    return s.result == AIMDB_ERR_HANDLE ? answer(&s) : AIMDB_OK;
+}
+
 aimdb_status_t aimdb_produce_batch(aimdb_record_t *record, const void *data, const size_t *sizes,
                                    size_t count, size_t *produced) {
     if (produced) *produced = 0;
     GUARD();
-    if (count) NOT_NULL(sizes);
+    if (count == 0) return check_record(record);
+    NOT_NULL(sizes);
     const char *value = data;
     for (size_t i = 0; i < count; i++) {
-        aimdb_status_t status = produce(record, value, sizes[i], side_self.depth, ANY_DATABASE);
+        aimdb_status_t status = produce(record, value, sizes[i]);
         if (produced) *produced = i + (status == AIMDB_OK);
         if (status != AIMDB_OK) return of_element(status, i);
         if (value) value += sizes[i];
@@ -133,5 +149,5 @@ aimdb_status_t aimdb_emit(aimdb_emitter_t *emitter, aimdb_record_t *record, cons
                          emitter ? "emitter: its callback has returned, or it never was one"
                                  : "emitter: is NULL");
     if (depth < side_self.depth) depth = side_self.depth;
-    return produce(record, data, size, depth, database);
+    return give(record, data, size, depth, database, 0);
 }

@@ -68,6 +68,9 @@ aimdb_status_t side_no_timeout(int64_t timeout_ns) {
     return AIMDB_OK;
 }
 
+/* What nothing there is called: only who has waited is told so. */
+static aimdb_status_t nothing(int64_t timeout_ns) { return timeout_ns ? AIMDB_TIMEOUT : AIMDB_EMPTY; }
+
 aimdb_status_t aimdb_try_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
                               aimdb_message_t *message) {
     GUARD();
@@ -86,7 +89,7 @@ aimdb_status_t aimdb_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
     if (status == AIMDB_OK) status = side_no_timeout(timeout_ns);
     size_t count;
     if (status != AIMDB_OK) return status;
-    return receive(reader, buffer, capacity, message, 1, &count, timeout_ns, AIMDB_TIMEOUT);
+    return receive(reader, buffer, capacity, message, 1, &count, timeout_ns, nothing(timeout_ns));
 }
 
 aimdb_status_t aimdb_recv_batch(aimdb_reader_t *reader, void *buffer, size_t capacity,
@@ -100,7 +103,7 @@ aimdb_status_t aimdb_recv_batch(aimdb_reader_t *reader, void *buffer, size_t cap
     if (status == AIMDB_OK) status = side_no_timeout(timeout_ns);
     if (status != AIMDB_OK) return status;
     return receive(reader, buffer, capacity, messages, max, count, timeout_ns,
-                   timeout_ns ? AIMDB_TIMEOUT : AIMDB_EMPTY);
+                   nothing(timeout_ns));
 }
 
 aimdb_status_t aimdb_peek(aimdb_record_t *record, void *buffer, size_t capacity,

@@ -41,6 +41,8 @@ void side_leave(void);
 bool side_frames(void); /* whether there is a table of callbacks */
 /* Finds the callback of an emitter; false if it has returned. */
 bool side_emitter(const aimdb_emitter_t *emitter, uint32_t *database, uint32_t *depth);
+/* The database of the callback that the thread is in, or ANY_DATABASE. */
+uint32_t side_database(void);
 /* The draft of the callback at the present depth, or NULL. */
 void *side_draft(uint64_t capacity);
 
@@ -126,6 +128,16 @@ typedef struct side_worker {
 } side_worker_t;
 
 int32_t side_start_worker(uint64_t database, uint64_t go, bool watcher);
+
+/* wait.c: calls that wait. */
+typedef struct side_wait {
+    uint64_t call; /* a runtime/cgo.Handle of the call in Go */
+    uint64_t word; /* what to sleep on, before Go is asked again */
+    uint32_t expected;
+    int64_t left; /* ns */
+} side_wait_t;
+aimdb_status_t side_await(side_wait_t *wait, aimdb_status_t status, aimdb_consumer_stats_t *last);
+int32_t side_start_closing(uint64_t call);
 
 /* api.c: user functions that Go calls. */
 void side_log(aimdb_log_fn fn, aimdb_log_level_t level, char *text, void *user);

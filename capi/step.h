@@ -33,6 +33,7 @@ typedef struct step {
     uint64_t contended[2];
     uint64_t wake;
     uint64_t drained;
+    uint64_t closings;
     uint64_t target;
     uint32_t owner;
     uint32_t depth;
@@ -61,7 +62,8 @@ enum {
     STEP_REPLACE = 32,
     STEP_REFUSE = 64,
     STEP_CANCEL = 128,
-    STEP_MORE = 256
+    STEP_MORE = 256,
+    STEP_WITHIN = 1024
 };
 
 /* todo */
@@ -75,7 +77,9 @@ enum {
     DO_COME_AGAIN = 64,
     DO_NOTIFY = 128,
     DO_REARM = 256,
-    DO_READY = 512
+    DO_READY = 512,
+    DO_WAKE_CLOSINGS = 1024,
+    DO_REAP = 2048
 };
 
 #define ANY_DATABASE UINT32_MAX

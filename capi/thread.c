@@ -151,6 +151,15 @@ bool side_emitter(const aimdb_emitter_t *emitter, uint32_t *database, uint32_t *
     return (activation & 1) && activation == (atomic_load(&t[index].activation[at]) & ACTIVATION_MASK);
 }
 
+/* A log or free function has a depth but no emitter. */
+uint32_t side_database(void) {
+    frames_t *f = side_self.frames;
+    uint32_t depth = side_self.depth;
+    if (!f || depth == 0 || depth > FRAMES) return ANY_DATABASE;
+    bool runs = atomic_load_explicit(&f->activation[depth - 1], memory_order_relaxed) & 1;
+    return runs ? f->database[depth - 1] : ANY_DATABASE;
+}
+
 void *side_draft(uint64_t capacity) {
     static _Thread_local uint64_t nothing;
     frames_t *f = side_self.frames;

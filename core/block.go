@@ -18,7 +18,8 @@ import (
 type databaseBlock struct {
 	generation uint32
 	pool       poolBlock
-	_          [28]byte
+	drained    park.Event // where calls of Close sleep
+	_          [24]byte
 }
 
 // A recordBlock is a buffer and what produce needs besides, four cache lines.
@@ -31,27 +32,28 @@ type recordBlock struct {
 	listen     park.Lock
 	listeners  uint32    // the first armed reader, index + 1; under listen
 	peeking    park.Lock // one peek at a time has the slot that is there for it
-	_          [36]byte
+	_          [28]byte
 	generation uint32
 	state      uint32 // atomic: readers look without the lock
-	inflight   uint32 // atomic: producer functions that run; close sleeps on it
+	inflight   uint32 // atomic: producer functions that run
 	database   uint32 // index: which database it is of
 	function   uint64 // the producer function; 0: none
 	user       uint64
 	rejected   uint64
+	refused    uint64 // emitted by callbacks when close had cut them off
 	calls      uint64
 	ns         uint64
 	nsMax      uint64
 }
 
-// The states of a record. Only open takes new values; until sealed, values
-// whose producer function runs are still taken. The last of them seals a record
-// that is ending.
+// The states of a record. Only open takes new values, and closing those that
+// callbacks emit; until sealed, values whose producer function runs are still
+// taken. The last of them seals a record that is ending.
 const (
 	created uint32 = iota
 	open
 	closing
-	ending // closing, and nobody waits for the producer functions any more
+	ending // cut off, and nobody waits for the producer functions any more
 	sealed
 )
 
@@ -108,6 +110,17 @@ func databaseAt(index uint32) *databaseBlock {
 	return (*databaseBlock)(memory.Pointer(databases.At(index)))
 }
 
+// drainedEvent is where those sleep who close the database.
+//
+//go:nosplit
+func drainedEvent(index uint32) *park.Event {
+	address := databases.At(index)
+	if address == 0 {
+		return nil
+	}
+	return &(*databaseBlock)(memory.Pointer(address)).drained
+}
+
 //go:nosplit
 func poolAt(index uint32) *poolBlock {
 	address := databases.At(index)
@@ -139,5 +152,9 @@ func (r *recordBlock) sealed() bool { return atomic.LoadUint32(&r.state) == seal
 //go:nosplit
 func handleOf(r *recordBlock) Handle {
 	index := records.IndexOf(uintptr(unsafe.Pointer(r)))
-	return handle(recordHandle, index, atomic.LoadUint32(&r.generation))
+	generation := atomic.LoadUint32(&r.generation)
+	if generation&1 == 0 {
+		generation-- // it has just ended: the handle it had
+	}
+	return handle(recordHandle, index, generation)
 }

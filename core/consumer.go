@@ -4,7 +4,6 @@ package core
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
 	"github.com/aimdb-dev/aimdb-go/core/park"
@@ -109,13 +108,13 @@ func (c *Consumer) begin() error {
 // withdraw takes a subscription back whose dispatcher did not start.
 func (c *Consumer) withdraw() {
 	c.stop()
-	atomic.StoreUint32(&c.block.phase, done)
-	park.Wake(word(&c.block.phase), park.Everyone)
 	c.record.db.mu.Lock()
 	c.detach()
 	c.markEnded()
 	c.record.db.mu.Unlock()
 	c.unhold(true)
+	c.record.db.tellClosings()
+	c.record.db.reapIfAtRest()
 }
 
 // Handle names the consumer for drivers outside of Go.
@@ -140,13 +139,14 @@ func (c *Consumer) End() {
 	if c.config.Shared {
 		c.unshare()
 	}
-	atomic.StoreUint32(&c.block.phase, done)
-	park.Wake(word(&c.block.phase), park.Everyone)
-	c.record.db.mu.Lock()
-	defer c.record.db.mu.Unlock()
-	delete(c.record.db.sharers, c.index)
+	db := c.record.db
+	db.mu.Lock()
+	delete(db.sharers, c.index)
 	c.markEnded()
 	c.freeIfLast()
+	db.mu.Unlock()
+	db.tellClosings()
+	db.reapIfAtRest()
 }
 
 // Report is told by the dispatcher of losses and failed callbacks, for the log.
@@ -157,30 +157,63 @@ func (c *Consumer) Report(lagged, failures uint64) {
 	c.trouble.report(c, lagged, failures)
 }
 
-// Unsubscribe ends the subscription. It returns when no callback of it runs or
-// will run; from inside any callback it does not wait, answers InProgress, and
-// OnEnd tells the end.
-func (c *Consumer) Unsubscribe(inside bool) (Status, ConsumerStats, error) {
+// A Leaving is one call of Unsubscribe: it says what to sleep on until the consumer
+// has ended, as Closing does.
+type Leaving struct{ c *Consumer }
+
+// BeginUnsubscribe ends the account: no further callback begins. Whoever does not
+// wait calls Leave next, others Step.
+func (c *Consumer) BeginUnsubscribe() (*Leaving, error) {
 	db := c.record.db
 	db.mu.Lock()
+	defer db.mu.Unlock()
 	if c.unlisted || db.state == stateDestroyed {
-		db.mu.Unlock()
-		return ErrHandle, ConsumerStats{}, fail(ErrHandle, "consumer: is unsubscribed")
+		return nil, fail(ErrHandle, "consumer: is unsubscribed")
 	}
 	c.holders++
 	c.detach()
 	c.stop()
 	c.wake() // with mu: the record's block is another's soon after Destroy had it
-	db.mu.Unlock()
-	if inside {
-		last := c.account()
-		c.unhold(false)
-		return InProgress, last, nil
+	return &Leaving{c}, nil
+}
+
+// Step answers OK, and the last account, when no callback runs or will run and the
+// user pointer is freed; else Sleep.
+func (l *Leaving) Step() (Status, ConsumerStats, Await) {
+	phase := &l.c.block.phase
+	if now := atomic.LoadUint32(phase); now != done {
+		return Sleep, ConsumerStats{}, Await{Address: word(phase), Expected: now, Left: Forever}
 	}
-	c.await(done, time.Time{})
-	last := c.account()
-	c.unhold(true)
-	return OK, last, nil
+	last := l.c.account()
+	l.c.unhold(true)
+	return OK, last, Await{}
+}
+
+// Leave gives the last account so far; the end comes later.
+func (l *Leaving) Leave() ConsumerStats {
+	last := l.c.account()
+	l.c.unhold(false)
+	return last
+}
+
+// Unsubscribe ends the subscription. It returns when no callback of it runs or
+// will run; from inside any callback it does not wait, answers InProgress, and
+// OnEnd tells the end.
+func (c *Consumer) Unsubscribe(inside bool) (Status, ConsumerStats, error) {
+	l, err := c.BeginUnsubscribe()
+	if err != nil {
+		return ErrHandle, ConsumerStats{}, err
+	}
+	if inside {
+		return InProgress, l.Leave(), nil
+	}
+	for {
+		status, last, wait := l.Step()
+		if status == OK {
+			return OK, last, nil
+		}
+		park.Sleep(wait.Address, wait.Expected, wait.Left)
+	}
 }
 
 // stop ends the account: no further callback begins. It reports whether none
@@ -202,16 +235,6 @@ func (c *Consumer) wake() {
 	c.record.wakeSleepers()
 }
 
-// await waits for a phase, until the deadline. The caller is a holder.
-func (c *Consumer) await(phase uint32, end time.Time) {
-	for {
-		now := atomic.LoadUint32(&c.block.phase)
-		if now >= phase || !park.Sleep(word(&c.block.phase), now, left(end)) {
-			return
-		}
-	}
-}
-
 // detach ends the subscription; the record waits for its dispatcher. It needs
 // db.mu.
 func (c *Consumer) detach() {
@@ -222,11 +245,14 @@ func (c *Consumer) detach() {
 	c.leaveRecord()
 }
 
-// markEnded needs db.mu.
+// markEnded lets those go on who wait for the end, with what they count on done.
+// It needs db.mu.
 func (c *Consumer) markEnded() {
 	c.ended = true
 	c.record.db.consumers--
 	c.leaveRecord()
+	atomic.StoreUint32(&c.block.phase, done)
+	park.Wake(word(&c.block.phase), park.Everyone)
 }
 
 func (c *Consumer) leaveRecord() {
@@ -342,7 +368,7 @@ func (c *cursorBlock) account(r *recordBlock) ConsumerStats {
 func (c *Consumer) Stats() (ConsumerStats, error) {
 	c.record.db.mu.Lock()
 	defer c.record.db.mu.Unlock()
-	if c.unlisted {
+	if c.unlisted || c.record.db.state == stateDestroyed {
 		return ConsumerStats{}, fail(ErrHandle, "consumer: is unsubscribed")
 	}
 	return c.account(), nil

@@ -36,12 +36,13 @@ type Database struct {
 	records   map[string]*Record
 	consumers int                    // subscriptions whose dispatcher has not ended
 	readers   int                    // open
-	abandoned bool                   // a close has cut off values
-	closers   int                    // closes under way: they work on records until they return
+	cut       bool                   // a close has cut off what was pending
+	closings  map[*Closing]struct{}  // calls of Close under way: they work on records until they return
 	workers   int                    // of the pool, and its watcher
 	reaped    bool                   // the last worker gives the block back
 	sharers   map[uint32]*dispatcher // shared consumers in Go, by index
-	lastClose sync.Cond
+	remains   []*Record              // of a destroyed database
+	reaping   bool
 }
 
 type lifecycle int
@@ -81,9 +82,8 @@ func New(config Config) (*Database, error) {
 	db := &Database{
 		handle: handle(databaseHandle, index, generation), index: index,
 		log: newLogger(config), worker: config.Worker, records: make(map[string]*Record),
-		sharers: make(map[uint32]*dispatcher),
+		sharers: make(map[uint32]*dispatcher), closings: make(map[*Closing]struct{}),
 	}
-	db.lastClose.L = &db.mu
 	databaseTable.put(index, db)
 	db.log.write(Info, "database created")
 	return db, nil
@@ -110,165 +110,81 @@ func (db *Database) Start() error {
 	return nil
 }
 
-// Close ends intake and lets callback consumers drain until the timeout; then
-// no further callback begins, and what is left is abandoned. Pull readers and
-// statistics stay usable.
-//
-// It answers OK, Timeout (values were abandoned), or Blocked (a callback or
-// producer function still runs). From inside a callback it never waits: it
-// answers InProgress and goes on in the background.
-func (db *Database) Close(timeout time.Duration, inside bool) (Status, error) {
-	if timeout < 0 {
-		return ErrArgument, fail(ErrArgument, "timeout_ns: is negative")
-	}
-	end := deadline(timeout)
-	db.mu.Lock()
-	switch db.state {
-	case stateCreated:
-		db.mu.Unlock()
-		return ErrState, fail(ErrState, "db: is not started; there is nothing to close")
-	case stateDestroyed:
-		db.mu.Unlock()
-		return ErrHandle, fail(ErrHandle, "db: is destroyed")
-	}
-	db.closers++
-	if db.state == stateRunning {
-		db.state = stateClosing
-		for _, r := range db.records {
-			r.setState(closing)
-		}
-	}
-	all := db.allRecords()
-	db.mu.Unlock()
-	if inside {
-		go db.finish(all, end)
-		return InProgress, nil
-	}
-	return db.finish(all, end), nil
-}
-
-// finish is the waiting part of Close. Several may run: each does all of it,
-// with its own deadline, and finds done what another did before.
-func (db *Database) finish(all []*Record, end time.Time) Status {
-	defer db.closeEnded()
-	quiet := true
-	for _, r := range all {
-		quiet = r.awaitProducers(end) && quiet
-	}
-	for _, r := range all {
-		r.seal()
-	}
-	for _, r := range all {
-		quiet = r.endConsumers(end) && quiet
-	}
-	abandoned, first := db.markClosed(all)
-	if abandoned && first {
-		db.log.write(Warning, "values were abandoned by close")
-	}
-	switch {
-	case !quiet:
-		return Blocked
-	case abandoned:
-		return Timeout
-	}
-	return OK
-}
-
-func (db *Database) closeEnded() {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	db.closers--
-	db.lastClose.Broadcast()
-}
-
-// markClosed reports whether closing has cut off values, and whether this is
-// the first close to end.
-func (db *Database) markClosed(all []*Record) (abandoned, first bool) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	for _, r := range all {
-		db.abandoned = r.abandon(false) || db.abandoned
-	}
-	first = db.state == stateClosing
-	if first {
-		db.state = stateClosed
-	}
-	return db.abandoned, first
-}
-
 // Destroy ends the database, its records, consumers and readers. It never
-// waits: memory and user pointers follow when the last callback has returned.
+// waits: memory and user pointers follow when the last callback has returned, on
+// whatever thread that is.
 func (db *Database) Destroy() error {
-	all, err := db.end()
-	if err != nil {
+	if err := db.endHandles(); err != nil {
 		return err
 	}
-	if db.atRest(all) {
-		db.reap(all)
-		return nil
-	}
-	go func() {
-		for _, r := range all {
-			r.awaitEnd()
-		}
-		db.awaitClosers()
-		db.reap(all)
-	}()
+	db.tellClosings()
+	db.reapIfAtRest()
 	return nil
 }
 
-func (db *Database) awaitClosers() {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	for db.closers != 0 {
-		db.lastClose.Wait()
-	}
-}
-
-// end ends all handles.
-func (db *Database) end() ([]*Record, error) {
+func (db *Database) endHandles() error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	switch db.state {
 	case stateRunning:
-		return nil, fail(ErrState, "db: is running; close it before it is destroyed")
+		return fail(ErrState, "db: is running; close it before it is destroyed")
 	case stateDestroyed:
-		return nil, fail(ErrHandle, "db: is destroyed")
+		return fail(ErrHandle, "db: is destroyed")
 	}
 	db.state = stateDestroyed
 	databaseTable.put(db.index, nil)
+	destroyed.put(db.index, db)
 	atomic.AddUint32(&databaseAt(db.index).generation, 1)
-	all := db.allRecords()
+	db.remains = db.allRecords()
 	db.records = nil
-	for _, r := range all {
+	for _, r := range db.remains {
 		r.destroy()
 	}
-	return all, nil
+	return nil
 }
 
-// atRest reports whether no callback, producer function or close runs any more.
-func (db *Database) atRest(all []*Record) bool {
+// destroyed finds databases of which something still runs.
+var destroyed table[Database]
+
+// ReapDestroyed is what a driver calls whose step asks to Reap: its producer
+// function may have been the last to run of a database that is destroyed.
+func ReapDestroyed(index uint32) {
+	if db := destroyed.get(index); db != nil {
+		db.reapIfAtRest()
+	}
+}
+
+// reapIfAtRest gives the blocks of a destroyed database back and ends the last
+// user pointers, if no callback, producer function or close runs any more. Whoever
+// ends calls it, so the last one does it.
+func (db *Database) reapIfAtRest() {
 	db.mu.Lock()
-	defer db.mu.Unlock()
-	if db.closers != 0 {
-		return false
+	if db.state != stateDestroyed || db.reaping || !db.atRest() {
+		db.mu.Unlock()
+		return
 	}
-	for _, r := range all {
-		if !r.atRest() {
-			return false
-		}
-	}
-	return true
-}
-
-// reap gives the blocks back and ends the last user pointers.
-func (db *Database) reap(all []*Record) {
-	for _, r := range all {
+	db.reaping = true
+	db.mu.Unlock()
+	destroyed.put(db.index, nil)
+	for _, r := range db.remains {
 		r.reap()
 	}
 	db.endPool()
 	db.log.write(Info, "database destroyed")
 	db.log.release()
+}
+
+// atRest needs mu.
+func (db *Database) atRest() bool {
+	if len(db.closings) != 0 || db.consumers != 0 {
+		return false
+	}
+	for _, r := range db.remains {
+		if atomic.LoadUint32(&r.block.inflight) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // allRecords needs mu.

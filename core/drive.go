@@ -24,6 +24,9 @@ func drive(s *Step, op Op) {
 		if s.Todo&WakeDrained != 0 {
 			park.Wake(uintptr(s.Drained), park.Everyone)
 		}
+		if s.Todo&WakeClosings != 0 {
+			park.Wake(uintptr(s.Closings), park.Everyone)
+		}
 		if s.Todo&WaitLock != 0 && park.LockAt(uintptr(s.Busy)).Wait(s.Owner) {
 			s.Held = s.Busy
 		}
@@ -38,6 +41,9 @@ func drive(s *Step, op Op) {
 	s.followUp(TellNotify, OpNotify)
 	s.followUp(TellRearm, OpRearm)
 	s.followUp(TellReady, OpReady)
+	if s.Todo&Reap != 0 {
+		ReapDestroyed(s.Database)
+	}
 }
 
 // followUp drives another step if this one asks for it, and keeps its answer.

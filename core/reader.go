@@ -69,11 +69,9 @@ func (reader *Reader) Close() (ConsumerStats, error) {
 	}
 	last := reader.end()
 	delete(r.readers, reader)
-	if r.block.sealed() {
-		r.abandon(true)
-	}
-	r.wakeReaders() // with mu, as in Unsubscribe
+	r.wakeReaders() // with mu, as in BeginUnsubscribe
 	r.db.mu.Unlock()
+	r.db.tellClosings()
 	return last, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
@@ -29,6 +28,7 @@ type Record struct {
 	// Under db.mu.
 	consumers  map[*Consumer]struct{} // subscribed, or their dispatcher has not ended
 	subscribed int                    // of them
+	abandoned  uint64                 // values that close has cut off
 	readers    map[*Reader]struct{}
 }
 
@@ -158,7 +158,7 @@ func (r *Record) open(shape buffers.Shape) {
 	b.database, b.sharers, b.listeners = r.db.index, 0, 0
 	atomic.StoreUint32(&b.buffer.Armed, 0)
 	atomic.StoreUint32(&b.shared, 0)
-	b.function, b.user, b.rejected, b.calls, b.ns, b.nsMax = 0, 0, 0, 0, 0, 0
+	b.function, b.user, b.rejected, b.refused, b.calls, b.ns, b.nsMax = 0, 0, 0, 0, 0, 0, 0
 	r.handle = handle(recordHandle, r.index, enliven(&b.generation))
 	b.buffer.Lock.Unlock(owner)
 }
@@ -184,20 +184,6 @@ func (r *Record) locked(f func(b *recordBlock)) {
 
 func (r *Record) setState(state uint32) {
 	r.locked(func(b *recordBlock) { atomic.StoreUint32(&b.state, state) })
-}
-
-// awaitProducers waits until no producer function runs, and reports whether
-// that came before the deadline.
-func (r *Record) awaitProducers(end time.Time) bool {
-	for {
-		n := atomic.LoadUint32(&r.block.inflight)
-		if n == 0 {
-			return true
-		}
-		if !park.Sleep(word(&r.block.inflight), n, left(end)) {
-			return atomic.LoadUint32(&r.block.inflight) == 0
-		}
-	}
 }
 
 // seal ends the stream: readers get Closed after the last value. If producer
@@ -228,59 +214,6 @@ func (r *Record) wakeSleepers() {
 	park.Wake(event.Address(), park.Everyone)
 }
 
-// endConsumers waits for the dispatchers to drain and end, until the deadline;
-// then it stops them. It reports whether no callback of theirs runs. One that
-// is in no callback ends without user code but its OnEnd, so it is waited for.
-func (r *Record) endConsumers(end time.Time) bool {
-	held := r.holdConsumers()
-	for _, c := range held {
-		c.await(done, end)
-	}
-	quiet := make([]bool, len(held))
-	for i, c := range held {
-		quiet[i] = c.stop()
-	}
-	r.wakeReaders()
-	all := true
-	for i, c := range held {
-		if quiet[i] {
-			c.await(done, time.Time{})
-		}
-		all = all && quiet[i]
-		c.unhold(false)
-	}
-	return all
-}
-
-func (r *Record) holdConsumers() []*Consumer {
-	r.db.mu.Lock()
-	defer r.db.mu.Unlock()
-	held := make([]*Consumer, 0, len(r.consumers))
-	for c := range r.consumers {
-		c.holders++
-		held = append(held, c)
-	}
-	return held
-}
-
-// abandon gives up what close leaves, and reports whether there was any. The
-// value of a mailbox that nobody was there to take stays pending. It needs db.mu.
-func (r *Record) abandon(readerLeft bool) bool {
-	lost, served := false, r.subscribed != 0 || readerLeft
-	for c := range r.consumers {
-		lost = !c.detached && c.account().Abandoned != 0 || lost
-	}
-	if r.config.Buffer == Mailbox {
-		r.locked(func(b *recordBlock) {
-			if b.sealed() && len(r.readers) == 0 && served {
-				b.buffer.Abandon()
-			}
-			lost = b.buffer.Counts().Abandoned != 0 || lost
-		})
-	}
-	return lost
-}
-
 // destroy ends the record's handles and takes its region. It needs db.mu.
 // Whoever reads or writes the region does so under a lock taken here, and after
 // a look at what is changed here.
@@ -290,7 +223,7 @@ func (r *Record) destroy() {
 		atomic.AddUint32(&b.generation, 1)
 	})
 	for c := range r.consumers {
-		c.stop()
+		r.abandon(c)
 		c.unlist()
 	}
 	for reader := range r.readers {
@@ -299,28 +232,10 @@ func (r *Record) destroy() {
 	recordTable.put(r.index, nil)
 	r.wakeReaders()
 	// A notify under way that saw the old generation ends before the block can be
-	// another record's.
+	// another record's; a peek, before the region is gone.
 	r.listening(func(*recordBlock) {})
+	r.block.peeking.Unlock(r.block.peeking.Lock())
 	r.region.Give()
-}
-
-// atRest needs db.mu.
-func (r *Record) atRest() bool {
-	for c := range r.consumers {
-		if atomic.LoadUint32(&c.block.phase) != done {
-			return false
-		}
-	}
-	return atomic.LoadUint32(&r.block.inflight) == 0
-}
-
-// awaitEnd waits without limit until nothing of the record runs.
-func (r *Record) awaitEnd() {
-	for _, c := range r.holdConsumers() {
-		c.await(done, time.Time{})
-		c.unhold(false)
-	}
-	r.awaitProducers(time.Time{})
 }
 
 // reap gives the blocks back.

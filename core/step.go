@@ -44,6 +44,7 @@ type Step struct {
 	Contended [2]uint64 // out
 	Wake      uint64    // out: the word whose sleepers to wake
 	Drained   uint64    // out: another such word, all of its sleepers
+	Closings  uint64    // out: another one
 	Target    Handle    // out, TellNotify and TellRearm: the record or reader; in, those steps
 	Owner     uint32    // in: who takes locks
 	Depth     uint32    // in: callbacks the thread is in
@@ -78,21 +79,24 @@ const (
 	Cancel                     // commit: the producer function could not be called
 	More                       // rest: the consumer may have something
 	Holding                    // notify, rearm: the step is in the middle of it, its locks held
+	Within                     // produce: Database is that of the callback that produces, the record may be of another
 )
 
 // What Step.Todo asks for. A field named here holds something only if its bit is
 // set; with no bit the driver has nothing to do but what Result says.
 const (
-	WaitLock    uint32 = 1 << iota // wait for the lock Busy first
-	GiveBack                       // release the lock Held
-	ReleaseOne                     // release the lock Contended[0] at once
-	ReleaseBoth                    // and Contended[1]
-	WakeUp                         // wake WakeMost sleepers of the word Wake
-	WakeDrained                    // wake all sleepers of the word Drained
-	ComeAgain                      // the same step again, after what Result says
-	TellNotify                     // step Notify for Target, too; its Result is none
-	TellRearm                      // step Rearm, likewise
-	TellReady                      // step Ready, likewise
+	WaitLock     uint32 = 1 << iota // wait for the lock Busy first
+	GiveBack                        // release the lock Held
+	ReleaseOne                      // release the lock Contended[0] at once
+	ReleaseBoth                     // and Contended[1]
+	WakeUp                          // wake WakeMost sleepers of the word Wake
+	WakeDrained                     // wake all sleepers of the word Drained
+	ComeAgain                       // the same step again, after what Result says
+	TellNotify                      // step Notify for Target, too; its Result is none
+	TellRearm                       // step Rearm, likewise
+	TellReady                       // step Ready, likewise
+	WakeClosings                    // wake all sleepers of the word Closings
+	Reap                            // something of the destroyed database Database may have been the last of it
 )
 
 // An Op is a step's number.

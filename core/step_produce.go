@@ -4,7 +4,6 @@ package core
 
 import (
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/park"
 )
@@ -28,7 +27,7 @@ func (s *Step) Produce() {
 		return
 	}
 	s.Result = OK
-	if !r.admits(s) {
+	if !r.admits(s) && !r.admitsLate(s) {
 		s.Result = r.refusal(s)
 		s.unlock(&r.buffer.Lock)
 		return
@@ -56,7 +55,19 @@ func (r *recordBlock) admits(s *Step) bool {
 		(s.Database == AnyDatabase || s.Database == r.database)
 }
 
-// refusal says why it does not.
+// admitsLate: what callbacks of the database emit while it drains is taken.
+//
+//go:nosplit
+func (r *recordBlock) admitsLate(s *Step) bool {
+	if s.Flags&Within != 0 && s.Database != r.database {
+		s.Database = AnyDatabase // from a callback of another database: from outside
+		return r.admits(s)
+	}
+	return r.state == closing && s.Database == r.database && s.Handle.names(r.generation) &&
+		r.buffer.Accepts(s.Size)
+}
+
+// refusal says why not.
 //
 //go:nosplit
 func (r *recordBlock) refusal(s *Step) Status {
@@ -67,7 +78,10 @@ func (r *recordBlock) refusal(s *Step) Status {
 		return Foreign
 	case r.state == created:
 		return Early
-	case r.state != open:
+	case r.state != open && (r.state != closing || s.Database == AnyDatabase):
+		if s.Database == r.database {
+			r.refused++
+		}
 		return Closed
 	}
 	return r.accept(s)
@@ -101,20 +115,24 @@ func (s *Step) Commit() {
 		r.buffer.Push(s.Data, s.Size)
 	}
 	last := atomic.AddUint32(&r.inflight, ^uint32(0)) == 0 && r.state != open
-	if last {
-		s.Drained = uint64(uintptr(unsafe.Pointer(&r.inflight)))
-		s.Todo |= WakeDrained
-		if r.state == ending {
-			atomic.StoreUint32(&r.state, sealed)
-		}
+	over := last && r.state == ending
+	if over {
+		atomic.StoreUint32(&r.state, sealed)
+	}
+	if last && r.generation&1 == 0 {
+		s.Database = r.database
+		s.Todo |= Reap
 	}
 	s.unlock(&r.buffer.Lock)
-	if s.Result == OK || last {
+	if s.Result == OK || over {
 		s.publish(r)
 	}
-	if last { // the end is for all, also of a mailbox
+	if over { // the end is for all, also of a mailbox
 		r.buffer.Event.Broadcast()
 		s.wake(&r.buffer.Event, park.Everyone)
+	}
+	if last {
+		s.rested(r)
 	}
 }
 

@@ -38,10 +38,12 @@ func (s *Step) Receive() {
 		return
 	}
 	s.receive(c)
+	r := c.source()
 	s.unlock(&c.cursor.Lock)
 	if s.Result == ErrTooSmall {
 		s.passOn()
 	}
+	s.rested(r)
 }
 
 //go:nosplit
@@ -83,6 +85,9 @@ func (s *Step) fill(c *cursorBlock) {
 			s.Count += own.Count
 			s.Flags &^= Wait
 			s.Result = OK
+			if r.buffer.Kind() != buffers.Ring {
+				return
+			}
 			continue
 		}
 		if s.Count == 0 {
@@ -183,8 +188,12 @@ func (s *Step) Next() {
 		c.enter(idle)
 	}
 	s.unlock(&c.cursor.Lock)
-	if s.Result == Closed {
+	switch s.Result {
+	case Closed:
 		s.passOn()
+		s.rested(r)
+	case Empty, Sleep:
+		s.rested(r)
 	}
 }
 

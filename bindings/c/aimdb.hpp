@@ -847,7 +847,7 @@ template <typename T> class [[nodiscard]] Reader {
                                return aimdb_try_recv(handle(), buffer, capacity, message);
                            });
     }
-    /// The same, waiting; AIMDB_TIMEOUT instead of AIMDB_EMPTY.
+    /// The same, waiting; AIMDB_TIMEOUT instead of AIMDB_EMPTY if it has waited.
     template <typename Rep, typename Period>
     Received<T> recv(std::chrono::duration<Rep, Period> timeout) const AIMDB_NOEXCEPT {
         static_assert(!detail::is_bytes<T>, "Reader<Bytes>: recv(buffer, timeout)");

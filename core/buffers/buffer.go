@@ -323,8 +323,14 @@ func (b *Buffer) Counts() Counts {
 	return Counts{b.tail - b.first, b.bytes, b.overwritten, b.taken, uint64(b.full), b.abandoned}
 }
 
-// Abandon gives a mailbox's value up, at the end. The caller holds Lock.
-func (b *Buffer) Abandon() {
-	b.abandoned += uint64(b.full)
+// Abandon gives a mailbox's value up, and tells whether there was one, 0 or 1. The
+// caller holds Lock.
+func (b *Buffer) Abandon() uint64 {
+	was := uint64(b.full)
+	b.abandoned += was
 	atomic.StoreUint32(&b.full, 0)
+	return was
 }
+
+// Tail is the position of the next value.
+func (b *Buffer) Tail() uint64 { return atomic.LoadUint64(&b.tail) }
