@@ -262,7 +262,8 @@ AIMDB_API aimdb_status_t aimdb_create(const aimdb_config_t *config, aimdb_t **db
 AIMDB_API aimdb_status_t aimdb_start(aimdb_t *db);
 
 /* Ends intake and lets consumers finish. From its beginning values from outside
- * are refused with AIMDB_CLOSED; produce calls under way are completed. Callback
+ * are refused with AIMDB_CLOSED; produce calls under way are completed, but one
+ * whose producer function outlasts the timeout answers AIMDB_CLOSED. Callback
  * consumers drain, and what callbacks and producer functions of this database
  * emit meanwhile is taken and drained too, through any number of records, until
  * nothing is pending and no callback runs. If the timeout (ns) passes first, no
@@ -283,8 +284,8 @@ AIMDB_API aimdb_status_t aimdb_start(aimdb_t *db);
  *   AIMDB_IN_PROGRESS    not waited for, it goes on in the background: called from
  *                        inside a callback, or a call with more time goes on
  *   AIMDB_ERR_STATE      not started
- *   AIMDB_ERR_NO_THREADS, AIMDB_ERR_NO_MEMORY  from inside a callback: for the thread
- *                        that goes on with it; nothing was done */
+ *   AIMDB_ERR_NO_THREADS from inside a callback: for the thread that goes on with it;
+ *                        nothing was done */
 AIMDB_API aimdb_status_t aimdb_close(aimdb_t *db, int64_t timeout_ns);
 
 typedef enum aimdb_close_option {

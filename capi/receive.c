@@ -54,7 +54,7 @@ static aimdb_status_t receive(aimdb_reader_t *reader, void *buffer, size_t capac
     if (s.count) SYNC_ACQUIRE(s.record);
     for (size_t i = 0; i < s.count && distance > sizeof *messages; i++)
         memset((char *)messages + i * distance + sizeof *messages, 0, distance - sizeof *messages);
-    *count = (size_t)s.count;
+    if (s.result != AIMDB_ERR_HANDLE) *count = (size_t)s.count;
     return answer(&s, capacity, messages->size, nothing);
 }
 

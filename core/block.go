@@ -48,12 +48,11 @@ type recordBlock struct {
 
 // The states of a record. Only open takes new values, and closing those that
 // callbacks emit; until sealed, values whose producer function runs are still
-// taken. The last of them seals a record that is ending.
+// taken.
 const (
 	created uint32 = iota
 	open
 	closing
-	ending // cut off, and nobody waits for the producer functions any more
 	sealed
 )
 

@@ -68,7 +68,7 @@ const grace = time.Second / 2
 // BeginClose ends intake. What is left to do is for Step.
 //
 // With background, which is called when nothing has been done yet and may fail, the
-// rest is done on a thread that it has started, which calls Begun first.
+// rest is done on a thread that it has started.
 func (db *Database) BeginClose(timeout time.Duration, readers bool, background func(*Closing) error) (*Closing, error) {
 	if timeout < 0 {
 		return nil, fail(ErrArgument, "timeout_ns: is negative")
@@ -133,14 +133,14 @@ func (db *Database) Close(timeout time.Duration, inside bool) (Status, error) {
 	return c.run(), nil
 }
 
-// Begun returns when BeginClose has done all it does.
-func (c *Closing) Begun() {
+// begun returns when BeginClose has done all it does, which a thread in the
+// background may be ahead of.
+func (c *Closing) begun() {
 	c.db.mu.Lock()
 	defer c.db.mu.Unlock()
 }
 
 func (c *Closing) run() Status {
-	c.Begun()
 	for {
 		status, wait := c.Step()
 		if status != Sleep {
@@ -158,6 +158,7 @@ func (c *Closing) run() Status {
 //   - Blocked: a callback, producer function or free function still runs.
 //   - InProgress: another call that has more time goes on.
 func (c *Closing) Step() (Status, Await) {
+	c.begun()
 	event := &databaseAt(c.db.index).drained
 	w := Await{Address: event.Address(), Expected: event.Announce()}
 	if !c.ending {
@@ -304,7 +305,7 @@ func (db *Database) cutOff(c *Closing) bool {
 
 // cutOff abandons what is pending. It needs db.mu.
 func (r *Record) cutOff() {
-	r.setState(ending)
+	r.setState(sealed)
 	for c := range r.consumers {
 		r.abandon(c)
 	}

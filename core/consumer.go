@@ -238,16 +238,19 @@ func (c *Consumer) wake() {
 // detach ends the subscription; the record waits for its dispatcher. It needs
 // db.mu.
 func (c *Consumer) detach() {
-	if !c.detached {
-		c.detached = true
+	if !c.detached && !c.ended {
 		c.record.subscribed--
 	}
+	c.detached = true
 	c.leaveRecord()
 }
 
 // markEnded lets those go on who wait for the end, with what they count on done.
 // It needs db.mu.
 func (c *Consumer) markEnded() {
+	if !c.detached {
+		c.record.subscribed--
+	}
 	c.ended = true
 	c.record.db.consumers--
 	c.leaveRecord()

@@ -207,9 +207,11 @@ func (db *Database) Open(key, typeName string, exact uint64) (*Record, error) {
 		return nil, err
 	}
 	db.mu.Lock()
-	r := db.records[key]
+	r, state := db.records[key], db.state
 	db.mu.Unlock()
 	switch {
+	case state == stateDestroyed:
+		return nil, fail(ErrHandle, "db: is destroyed")
 	case r == nil:
 		return nil, fail(ErrNotFound, "key: no record is registered as "+key)
 	case typeName != AnyType && typeName != r.config.TypeName:

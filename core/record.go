@@ -27,7 +27,7 @@ type Record struct {
 
 	// Under db.mu.
 	consumers  map[*Consumer]struct{} // subscribed, or their dispatcher has not ended
-	subscribed int                    // of them
+	subscribed int                    // of them neither unsubscribed nor ended
 	abandoned  uint64                 // values that close has cut off
 	readers    map[*Reader]struct{}
 }
@@ -186,18 +186,9 @@ func (r *Record) setState(state uint32) {
 	r.locked(func(b *recordBlock) { atomic.StoreUint32(&b.state, state) })
 }
 
-// seal ends the stream: readers get Closed after the last value. If producer
-// functions still run, the last of them does it.
+// seal ends the stream: readers get Closed after the last value.
 func (r *Record) seal() {
-	r.locked(func(b *recordBlock) {
-		switch {
-		case b.sealed(): // for good: a destroyed record has no region any more
-		case atomic.LoadUint32(&b.inflight) != 0:
-			atomic.StoreUint32(&b.state, ending)
-		default:
-			atomic.StoreUint32(&b.state, sealed)
-		}
-	})
+	r.setState(sealed)
 	r.wakeReaders()
 }
 

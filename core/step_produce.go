@@ -4,8 +4,6 @@ package core
 
 import (
 	"sync/atomic"
-
-	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
 // Produce gives the Size bytes at Data to the record, or, if it has a producer
@@ -115,21 +113,13 @@ func (s *Step) Commit() {
 		r.buffer.Push(s.Data, s.Size)
 	}
 	last := atomic.AddUint32(&r.inflight, ^uint32(0)) == 0 && r.state != open
-	over := last && r.state == ending
-	if over {
-		atomic.StoreUint32(&r.state, sealed)
-	}
 	if last && r.generation&1 == 0 {
 		s.Database = r.database
 		s.Todo |= Reap
 	}
 	s.unlock(&r.buffer.Lock)
-	if s.Result == OK || over {
+	if s.Result == OK {
 		s.publish(r)
-	}
-	if over { // the end is for all, also of a mailbox
-		r.buffer.Event.Broadcast()
-		s.wake(&r.buffer.Event, park.Everyone)
 	}
 	if last {
 		s.rested(r)

@@ -96,6 +96,8 @@ const (
 
 	DoorCgo    int32 = 0
 	DoorDirect int32 = 1
+
+	DrainReaders uint32 = 1
 )
 
 // Every constant of the header that is no status.
@@ -111,6 +113,7 @@ var constants = map[string]int64{
 	"AIMDB_ACCEPT": int64(Accept), "AIMDB_REJECT": int64(Reject), "AIMDB_REPLACE": int64(Replace),
 	"AIMDB_DEDICATED": int64(Dedicated), "AIMDB_SHARED": int64(Shared),
 	"AIMDB_DOOR_CGO": int64(DoorCgo), "AIMDB_DOOR_DIRECT": int64(DoorDirect),
+	"AIMDB_CLOSE_DRAIN_READERS": int64(DrainReaders),
 }
 
 // Message and the other structs have the fields of the header's, in its order.

@@ -28,7 +28,45 @@ func TestCloseSaysBlockedWhileACallbackRunsThenTimeoutForWhatWasAbandoned(t *tes
 	w.closed = true
 }
 
-func TestMailboxValueThatItsLastReaderLeavesIsAbandoned(t *testing.T) {
+func TestCloseWithReadersToDrainSaysTimeoutUntilTheyHave(t *testing.T) {
+	w := newWorld(t)
+	refused(t, ErrArgument, "options", "aimdb_close_with", w.db, int64(0), uint32(2))
+	w.server.run(t, func() { gives(t, InProgress, "aimdb_close_with", w.db, int64(0), DrainReaders) })
+	gives(t, Blocked, "aimdb_close_with", w.db, int64(0), DrainReaders)
+	w.server.run(t, func() { gives(t, Closed, "aimdb_emit", w.server.emitter, w.latest, make([]byte, 8), 8) })
+	w.server.release()
+	gives(t, Timeout, "aimdb_close_with", w.db, int64(patience), DrainReaders) // what was emitted is refused
+	w.closed = true
+}
+
+// useAllDispatchers takes every thread that the library makes, until the function
+// that it gives is called.
+func useAllDispatchers(t *testing.T) func() {
+	t.Helper()
+	db := create(t)
+	record := register(t, db, "r", nil)
+	for status := OK; status != ErrNoThreads; {
+		config := (&hook{consume: func(Handle, *Message) int32 { return 0 }}).consumer()
+		config.StackSize = 64 << 10
+		if status = call(t, "aimdb_subscribe", record, config, nil); status != OK {
+			require.Equal(t, ErrNoThreads, status)
+		}
+	}
+	return func() { ok(t, "aimdb_destroy", db) }
+}
+
+func TestCloseInsideACallbackWithoutAThreadToBeHadDoesNothing(t *testing.T) {
+	w := newWorld(t)
+	used := useAllDispatchers(t)
+	for _, name := range []string{"aimdb_close", "aimdb_close_with"} {
+		args := w.arguments(name)
+		w.server.run(t, func() { refused(t, ErrNoThreads, "db", name, args...) })
+	}
+	used()
+	w.lives() // it is open as before
+}
+
+func TestMailboxValueThatItsLastReaderLeavesStaysPending(t *testing.T) {
 	db := create(t)
 	record := register(t, db, "a", mailbox)
 	reader := open(t, record)
@@ -44,7 +82,7 @@ func TestMailboxValueThatItsLastReaderLeavesIsAbandoned(t *testing.T) {
 	ok(t, "aimdb_close", db, Forever) // the reader may still take it
 	account(1, 0)
 	ok(t, "aimdb_reader_close", reader, nil)
-	account(0, 1)
+	account(1, 0)
 }
 
 func TestUnsubscribeInsideACallbackIsInProgressUntilTheFreeFunction(t *testing.T) {
@@ -371,7 +409,7 @@ func TestPeekGivesTheCurrentValueAndConsumesNothing(t *testing.T) {
 func TestZeroTimeoutDoesNotWait(t *testing.T) {
 	w := newWorld(t)
 	gives(t, Empty, "aimdb_try_recv", w.reader, nil, 0, newMessage())
-	gives(t, Timeout, "aimdb_recv", w.reader, nil, 0, newMessage(), int64(0))
+	gives(t, Empty, "aimdb_recv", w.reader, nil, 0, newMessage(), int64(0))
 	gives(t, Empty, "aimdb_recv_batch", w.reader, nil, 0, newMessage(), 1, new(uintptr), int64(0))
 	gives(t, Timeout, "aimdb_recv", w.reader, nil, 0, newMessage(), int64(1000))
 	gives(t, Timeout, "aimdb_recv_batch", w.reader, nil, 0, newMessage(), 1, new(uintptr), int64(1000))

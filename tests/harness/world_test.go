@@ -210,6 +210,7 @@ func (w *world) arguments(name string) []any {
 		"aimdb_create":         {newConfig(), out},
 		"aimdb_start":          {w.db},
 		"aimdb_close":          {w.db, int64(patience)},
+		"aimdb_close_with":     {w.db, int64(patience), uint32(0)},
 		"aimdb_destroy":        {w.db},
 		"aimdb_register":       {w.idle, "fresh", newRecordConfig(), out},
 		"aimdb_open":           {w.db, "exact", "T", 16, out},

@@ -66,6 +66,7 @@ static void child(void) {
     TELL(aimdb_create, &config, &other);
     TELL(aimdb_start, db);
     TELL(aimdb_close, db, AIMDB_FOREVER);
+    TELL(aimdb_close_with, db, AIMDB_FOREVER, AIMDB_CLOSE_DRAIN_READERS);
     TELL(aimdb_destroy, db);
     TELL(aimdb_register, db, "new", &rc, &r);
     TELL(aimdb_open, db, "a", NULL, AIMDB_ANY_SIZE, &r);
