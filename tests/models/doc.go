@@ -10,5 +10,6 @@
 //   - tso.go: x86's store buffers, with tso_test.go: the same for amd64.
 //   - explore.go: interleavings, with parking_test.go: sleeping and waking;
 //     lock_test.go: how a lock changes hands; pool_test.go: who looks after
-//     shared consumers.
+//     shared consumers; reuse_test.go: blocks of subscriptions that end and begin in
+//     databases that share nothing else.
 package models
