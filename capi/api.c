@@ -200,14 +200,9 @@ aimdb_status_t aimdb_subscribe(aimdb_record_t *record, const aimdb_consumer_conf
     return status;
 }
 
-/* The account as Go writes it, without struct_size. */
-static aimdb_status_t account(aimdb_consumer_stats_t *stats, const char *name) {
-    return stats ? side_check(stats, sizeof *stats, name) : AIMDB_OK;
-}
-
 aimdb_status_t aimdb_unsubscribe(aimdb_consumer_t *consumer, aimdb_consumer_stats_t *last) {
     GUARD();
-    aimdb_status_t status = account(last, "last");
+    aimdb_status_t status = last ? side_check(last, sizeof *last, "last") : AIMDB_OK;
     if (status != AIMDB_OK) return status;
     aimdb_consumer_stats_t known;
     side_wait_t wait;
@@ -229,7 +224,7 @@ aimdb_status_t aimdb_reader_open(aimdb_record_t *record, aimdb_reader_t **reader
 
 aimdb_status_t aimdb_reader_close(aimdb_reader_t *reader, aimdb_consumer_stats_t *last) {
     GUARD();
-    aimdb_status_t status = account(last, "last");
+    aimdb_status_t status = last ? side_check(last, sizeof *last, "last") : AIMDB_OK;
     if (status != AIMDB_OK) return status;
     aimdb_consumer_stats_t known;
     IN_GO(goReaderClose(HANDLE(reader), &known, side_text));
@@ -254,39 +249,6 @@ aimdb_status_t aimdb_database_stats(aimdb_t *db, aimdb_database_stats_t *stats) 
     if (status != AIMDB_OK) return status;
     aimdb_database_stats_t known = AIMDB_DATABASE_STATS_INIT;
     IN_GO(goDatabaseStats(HANDLE(db), &known, side_text));
-    if (status == AIMDB_OK) side_write(stats, &known, sizeof known);
-    return status;
-}
-
-aimdb_status_t aimdb_record_stats(aimdb_record_t *record, aimdb_record_stats_t *stats) {
-    GUARD();
-    NOT_NULL(stats);
-    aimdb_status_t status = side_check(stats, sizeof *stats, "stats");
-    if (status != AIMDB_OK) return status;
-    aimdb_record_stats_t known;
-    IN_GO(goRecordStats(HANDLE(record), &known, side_text));
-    if (status == AIMDB_OK) side_write(stats, &known, sizeof known);
-    return status;
-}
-
-aimdb_status_t aimdb_consumer_stats(aimdb_consumer_t *consumer, aimdb_consumer_stats_t *stats) {
-    GUARD();
-    NOT_NULL(stats);
-    aimdb_status_t status = account(stats, "stats");
-    if (status != AIMDB_OK) return status;
-    aimdb_consumer_stats_t known;
-    IN_GO(goConsumerStats(HANDLE(consumer), &known, side_text));
-    if (status == AIMDB_OK) side_write(stats, &known, sizeof known);
-    return status;
-}
-
-aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consumer_stats_t *stats) {
-    GUARD();
-    NOT_NULL(stats);
-    aimdb_status_t status = account(stats, "stats");
-    if (status != AIMDB_OK) return status;
-    aimdb_consumer_stats_t known;
-    IN_GO(goReaderStats(HANDLE(reader), &known, side_text));
     if (status == AIMDB_OK) side_write(stats, &known, sizeof known);
     return status;
 }

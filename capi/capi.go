@@ -40,9 +40,13 @@ var (
 	_ = [1]struct{}{}[core.Drain-C.STEP_DRAIN]
 	_ = [1]struct{}{}[core.Within-C.STEP_WITHIN]
 	_ = [1]struct{}{}[core.Reap-C.DO_REAP]
-	_ = [1]struct{}{}[core.OpRearm-C.STEP_REARM]
+	_ = [1]struct{}{}[core.OpRecordAccount-C.STEP_RECORD_ACCOUNT]
 	_ = [1]struct{}{}[core.Share-C.SIDE_SHARE]
 	_ = [1]struct{}{}[core.Ops-C.STEPS]
+	_ = [1]struct{}{}[unsafe.Sizeof(core.ConsumerStats{})-C.sizeof_side_account_t]
+	_ = [1]struct{}{}[unsafe.Sizeof(core.RecordStats{})-C.sizeof_side_record_account_t]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.ConsumerStats{}.CallbackMaxNs)-unsafe.Offsetof(C.side_account_t{}.callback_max_ns)]
+	_ = [1]struct{}{}[unsafe.Offsetof(core.RecordStats{}.Memory)-unsafe.Offsetof(C.side_record_account_t{}.memory)]
 )
 
 func init() {
@@ -460,54 +464,4 @@ func goDatabaseStats(handle C.uint64_t, out *C.aimdb_database_stats_t, text *C.c
 		out.door = C.AIMDB_DOOR_DIRECT
 	}
 	return C.AIMDB_OK
-}
-
-//export goRecordStats
-func goRecordStats(handle C.uint64_t, out *C.aimdb_record_stats_t, text *C.char) (status C.int32_t) {
-	defer caught(text, &status)
-	r, err := core.RecordOf(core.Handle(handle))
-	if err != nil {
-		return answer(text, err)
-	}
-	s, err := r.Stats()
-	if err != nil {
-		return answer(text, err)
-	}
-	*out = C.aimdb_record_stats_t{
-		produced: C.uint64_t(s.Produced), rejected: C.uint64_t(s.Rejected),
-		overwritten: C.uint64_t(s.Overwritten), taken: C.uint64_t(s.Taken),
-		pending: C.uint64_t(s.Pending), abandoned: C.uint64_t(s.Abandoned),
-		bytes: C.uint64_t(s.Bytes), readers: C.uint64_t(s.Readers), memory: C.uint64_t(s.Memory),
-		producer_calls: C.uint64_t(s.ProducerCalls), producer_ns: C.uint64_t(s.ProducerNs),
-		producer_max_ns: C.uint64_t(s.ProducerMaxNs),
-	}
-	return C.AIMDB_OK
-}
-
-//export goConsumerStats
-func goConsumerStats(handle C.uint64_t, out *C.aimdb_consumer_stats_t, text *C.char) (status C.int32_t) {
-	defer caught(text, &status)
-	c, err := core.ConsumerOf(core.Handle(handle))
-	if err != nil {
-		return answer(text, err)
-	}
-	stats, err := c.Stats()
-	if err == nil {
-		writeStats(out, stats)
-	}
-	return answer(text, err)
-}
-
-//export goReaderStats
-func goReaderStats(handle C.uint64_t, out *C.aimdb_consumer_stats_t, text *C.char) (status C.int32_t) {
-	defer caught(text, &status)
-	reader, err := core.ReaderOf(core.Handle(handle))
-	if err != nil {
-		return answer(text, err)
-	}
-	stats, err := reader.Stats()
-	if err == nil {
-		writeStats(out, stats)
-	}
-	return answer(text, err)
 }

@@ -129,6 +129,16 @@ typedef struct side_worker {
 
 int32_t side_start_worker(uint64_t database, uint64_t go, bool watcher);
 
+/* account.c: core.ConsumerStats and core.RecordStats. */
+typedef struct side_account {
+    uint64_t offered, delivered, lagged_events, lagged, skipped, pending, abandoned;
+    uint64_t failures, callback_ns, callback_max_ns;
+} side_account_t;
+typedef struct side_record_account {
+    uint64_t produced, bytes, overwritten, taken, pending, abandoned;
+    uint64_t rejected, readers, memory, producer_calls, producer_ns, producer_max_ns;
+} side_record_account_t;
+
 /* wait.c: calls that wait. */
 typedef struct side_wait {
     uint64_t call; /* a runtime/cgo.Handle of the call in Go */

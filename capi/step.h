@@ -46,7 +46,8 @@ typedef struct step {
 } step_t;
 
 typedef enum { STEP_PRODUCE, STEP_COMMIT, STEP_NEXT, STEP_RECEIVE, STEP_PEEK, STEP_READY, STEP_TAKE,
-               STEP_REST, STEP_WATCH, STEP_NOTIFY, STEP_REARM, STEPS } step_op_t;
+               STEP_REST, STEP_WATCH, STEP_NOTIFY, STEP_REARM, STEP_ACCOUNT, STEP_RECORD_ACCOUNT,
+               STEPS } step_op_t;
 
 /* Results that only drivers see; the others are an aimdb_status_t. */
 enum { STEP_CALL = 100, STEP_BUSY = 101, STEP_SLEEP = 102, STEP_FOREIGN = 103, STEP_EARLY = 104,

@@ -32,7 +32,9 @@ type recordBlock struct {
 	listen     park.Lock
 	listeners  uint32    // the first armed reader, index + 1; under listen
 	peeking    park.Lock // one peek at a time has the slot that is there for it
-	_          [28]byte
+	readers    uint32    // atomic: consumers and readers subscribed now
+	_          [16]byte
+	memory     uint64 // bytes
 	generation uint32
 	state      uint32 // atomic: readers look without the lock
 	inflight   uint32 // atomic: producer functions that run

@@ -4,6 +4,7 @@ package core
 
 import (
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
 	"github.com/aimdb-dev/aimdb-go/core/park"
@@ -69,6 +70,7 @@ func (r *Record) Subscribe(config ConsumerConfig) (*Consumer, error) {
 	consumerTable.put(c.index, c)
 	r.consumers[c] = struct{}{}
 	r.subscribed++
+	r.countReaders()
 	r.db.consumers++
 	c.holders++ // by this call
 	r.db.mu.Unlock()
@@ -240,6 +242,7 @@ func (c *Consumer) wake() {
 func (c *Consumer) detach() {
 	if !c.detached && !c.ended {
 		c.record.subscribed--
+		c.record.countReaders()
 	}
 	c.detached = true
 	c.leaveRecord()
@@ -250,6 +253,7 @@ func (c *Consumer) detach() {
 func (c *Consumer) markEnded() {
 	if !c.detached {
 		c.record.subscribed--
+		c.record.countReaders()
 	}
 	c.ended = true
 	c.record.db.consumers--
@@ -280,6 +284,7 @@ func (c *Consumer) unlist() {
 	if !c.unlisted {
 		c.unlisted = true
 		consumerTable.put(c.index, nil)
+		c.conclude()
 	}
 }
 
@@ -288,7 +293,6 @@ func (c *Consumer) freeIfLast() {
 	if c.holders == 0 && c.detached && c.ended && !c.freed {
 		c.freed = true
 		c.unlist()
-		c.conclude()
 		cursors.Free(c.index)
 	}
 }
@@ -362,17 +366,24 @@ func (s *subscription) account() (now ConsumerStats) {
 }
 
 // account needs cursor.Lock.
-func (c *cursorBlock) account(r *recordBlock) ConsumerStats {
-	return ConsumerStats{c.cursor.Account(&r.buffer), c.failures, c.ns, c.nsMax}
+func (c *cursorBlock) account(r *recordBlock) (now ConsumerStats) {
+	c.cursor.Account(&r.buffer, &now.Account)
+	now.Failures, now.CallbackNs, now.CallbackMaxNs = c.failures, c.ns, c.nsMax
+	return now
 }
 
 // Stats gives a snapshot that is consistent in itself, until the subscription
 // has ended.
 func (c *Consumer) Stats() (ConsumerStats, error) {
-	c.record.db.mu.Lock()
-	defer c.record.db.mu.Unlock()
-	if c.unlisted || c.record.db.state == stateDestroyed {
-		return ConsumerStats{}, fail(ErrHandle, "consumer: is unsubscribed")
+	return c.stats("consumer: is unsubscribed")
+}
+
+func (s *subscription) stats(otherwise string) (now ConsumerStats, err error) {
+	step := Step{Handle: s.handle}
+	step.Data = unsafe.Pointer(&now)
+	drive(&step, OpAccount)
+	if step.Result != OK {
+		return ConsumerStats{}, fail(ErrHandle, otherwise)
 	}
-	return c.account(), nil
+	return now, nil
 }

@@ -49,6 +49,7 @@ func (r *Record) NewReader() (*Reader, error) {
 	})
 	readerTable.put(reader.index, reader)
 	r.readers[reader] = struct{}{}
+	r.countReaders()
 	r.db.readers++
 	return reader, nil
 }
@@ -69,6 +70,7 @@ func (reader *Reader) Close() (ConsumerStats, error) {
 	}
 	last := reader.end()
 	delete(r.readers, reader)
+	r.countReaders()
 	r.wakeReaders() // with mu, as in BeginUnsubscribe
 	r.db.mu.Unlock()
 	r.db.tellClosings()
@@ -78,12 +80,7 @@ func (reader *Reader) Close() (ConsumerStats, error) {
 // Stats gives a snapshot that is consistent in itself, until the reader is
 // closed.
 func (reader *Reader) Stats() (ConsumerStats, error) {
-	reader.record.db.mu.Lock()
-	defer reader.record.db.mu.Unlock()
-	if reader.ended {
-		return ConsumerStats{}, fail(ErrHandle, "reader: is closed")
-	}
-	return reader.account(), nil
+	return reader.stats("reader: is closed")
 }
 
 // end needs db.mu.

@@ -23,6 +23,7 @@ type Record struct {
 	index    uint32
 	block    *recordBlock
 	region   memory.Region
+	memory   uint64 // bytes
 	producer Producer
 
 	// Under db.mu.
@@ -156,6 +157,9 @@ func (r *Record) open(shape buffers.Shape) {
 	b.buffer.Open(shape, r.region, 0)
 	atomic.StoreUint32(&b.state, created)
 	b.database, b.sharers, b.listeners = r.db.index, 0, 0
+	r.memory = uint64(r.region.Size()) + uint64(unsafe.Sizeof(*b))
+	b.memory = r.memory
+	atomic.StoreUint32(&b.readers, 0)
 	atomic.StoreUint32(&b.buffer.Armed, 0)
 	atomic.StoreUint32(&b.shared, 0)
 	b.function, b.user, b.rejected, b.refused, b.calls, b.ns, b.nsMax = 0, 0, 0, 0, 0, 0, 0

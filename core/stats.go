@@ -4,6 +4,7 @@ package core
 
 import (
 	"errors"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
@@ -23,22 +24,19 @@ type RecordStats struct {
 
 // Stats gives a snapshot that is consistent in itself, until the database is
 // destroyed.
-func (r *Record) Stats() (RecordStats, error) {
-	r.db.mu.Lock()
-	defer r.db.mu.Unlock()
-	if r.db.state == stateDestroyed {
+func (r *Record) Stats() (stats RecordStats, err error) {
+	s := Step{Handle: r.handle}
+	s.Data = unsafe.Pointer(&stats)
+	drive(&s, OpRecordAccount)
+	if s.Result != OK {
 		return RecordStats{}, fail(ErrHandle, "record: its database is destroyed")
 	}
-	stats := RecordStats{Readers: uint64(r.subscribed + len(r.readers)), Memory: r.memory()}
-	r.locked(func(b *recordBlock) {
-		stats.Counts, stats.Rejected = b.buffer.Counts(), b.rejected
-		stats.ProducerCalls, stats.ProducerNs, stats.ProducerMaxNs = b.calls, b.ns, b.nsMax
-	})
 	return stats, nil
 }
 
-func (r *Record) memory() uint64 {
-	return uint64(r.region.Size()) + uint64(unsafe.Sizeof(recordBlock{}))
+// countReaders keeps the count where steps see it. It needs db.mu.
+func (r *Record) countReaders() {
+	atomic.StoreUint32(&r.block.readers, uint32(r.subscribed+len(r.readers)))
 }
 
 // DatabaseStats counts what a database holds.
@@ -55,7 +53,7 @@ func (db *Database) Stats() DatabaseStats {
 		Records: uint64(len(db.records)), Consumers: uint64(db.consumers), Readers: uint64(db.readers),
 	}
 	for _, r := range db.records {
-		stats.Memory += r.memory()
+		stats.Memory += r.memory
 	}
 	return stats
 }

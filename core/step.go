@@ -29,7 +29,7 @@ import (
 type Step struct {
 	// Produce and commit: Data and Size are the value; out, ErrSize: Max is the
 	// limit. Next and receive: where values go; next keeps values there from one
-	// step to the next. Peek: Data and Size; out: Size is the value's.
+	// step to the next. Peek: Data and Size; out: Size is the value's. Accounts: Data.
 	buffers.Destination
 
 	Handle    Handle    // in: the record, reader or consumer
@@ -114,6 +114,8 @@ const (
 	OpWatch
 	OpNotify
 	OpRearm
+	OpAccount
+	OpRecordAccount
 
 	Ops = iota
 )
@@ -145,6 +147,10 @@ func (s *Step) Run(op Op) {
 		s.Notify()
 	case OpRearm:
 		s.Rearm()
+	case OpAccount:
+		s.Account()
+	case OpRecordAccount:
+		s.RecordAccount()
 	}
 }
 

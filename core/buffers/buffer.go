@@ -318,9 +318,12 @@ func (b *Buffer) copyOut(to *Destination, into unsafe.Pointer, slot uint64) Outc
 // Counts is what a buffer has counted. The caller holds Lock.
 type Counts struct{ Produced, Bytes, Overwritten, Taken, Pending, Abandoned uint64 }
 
-// Counts gives a consistent account. The caller holds Lock.
-func (b *Buffer) Counts() Counts {
-	return Counts{b.tail - b.first, b.bytes, b.overwritten, b.taken, uint64(b.full), b.abandoned}
+// Count writes a consistent account. The caller holds Lock.
+//
+//go:nosplit
+func (b *Buffer) Count(c *Counts) {
+	c.Produced, c.Bytes, c.Overwritten = b.tail-b.first, b.bytes, b.overwritten
+	c.Taken, c.Pending, c.Abandoned = b.taken, uint64(b.full), b.abandoned
 }
 
 // Abandon gives a mailbox's value up, and tells whether there was one, 0 or 1. The

@@ -106,8 +106,18 @@ func (b *bench) fetch(c *Cursor, value []byte) found {
 	return f
 }
 
+func accountOf(c *Cursor, b *Buffer) (a Account) {
+	c.Account(b, &a)
+	return a
+}
+
+func countsOf(b *Buffer) (c Counts) {
+	b.Count(&c)
+	return c
+}
+
 func requireBalance(t require.TestingT, c *Cursor, b *Buffer) {
-	a := c.Account(b)
+	a := accountOf(c, b)
 	require.Equal(t, a.Offered, a.Delivered+a.Lagged+a.Skipped+a.Pending+a.Abandoned)
 }
 
@@ -168,7 +178,7 @@ func TestRing_LagIsExactOnceAndGoesOnWithTheOldestHeld(t *testing.T) {
 			for range capacity + excess {
 				b.push()
 			}
-			require.Equal(t, excess, c.Account(&b.buffer).Lagged, "counted before it is told")
+			require.Equal(t, excess, accountOf(c, &b.buffer).Lagged, "counted before it is told")
 			_, f := b.read(c)
 			require.Equal(t, found{Outcome: Lagged, Lost: excess}, f)
 			for n := range capacity {
@@ -178,7 +188,7 @@ func TestRing_LagIsExactOnceAndGoesOnWithTheOldestHeld(t *testing.T) {
 			}
 			_, f = b.read(c)
 			require.Equal(t, Empty, f.Outcome)
-			a := c.Account(&b.buffer)
+			a := accountOf(c, &b.buffer)
 			require.Equal(t, Account{Offered: capacity + excess, Delivered: capacity, LaggedEvents: 1, Lagged: excess}, a)
 		}
 	})
@@ -210,7 +220,7 @@ func TestLatest_EachNewestValueAtMostOnce(t *testing.T) {
 			require.Equal(t, b.pushed, number)
 			_, f = b.read(c)
 			require.Equal(t, Empty, f.Outcome)
-			a := c.Account(&b.buffer)
+			a := accountOf(c, &b.buffer)
 			require.Equal(t, b.pushed-k, a.Skipped+a.Delivered-k)
 			requireBalance(t, c, &b.buffer)
 		}
@@ -224,13 +234,13 @@ func TestLatest_FreshReaderSeesTheCurrentValueOnce(t *testing.T) {
 			b.push()
 		}
 		c := b.attach()
-		require.EqualValues(t, 1, c.Account(&b.buffer).Pending)
+		require.EqualValues(t, 1, accountOf(c, &b.buffer).Pending)
 		number, f := b.read(c)
 		require.Equal(t, Value, f.Outcome)
 		require.EqualValues(t, 3, number)
 		_, f = b.read(c)
 		require.Equal(t, Empty, f.Outcome)
-		require.Equal(t, Account{Offered: 1, Delivered: 1}, c.Account(&b.buffer))
+		require.Equal(t, Account{Offered: 1, Delivered: 1}, accountOf(c, &b.buffer))
 	}
 }
 
@@ -249,7 +259,7 @@ func TestMailbox_ValueIsTakenByExactlyOneReader(t *testing.T) {
 		number, _ = b.read(other)
 		require.EqualValues(t, 3, number)
 		b.push()
-		require.Equal(t, Counts{Produced: 4, Bytes: 32, Overwritten: 1, Taken: 2, Pending: 1}, b.buffer.Counts())
+		require.Equal(t, Counts{Produced: 4, Bytes: 32, Overwritten: 1, Taken: 2, Pending: 1}, countsOf(&b.buffer))
 	}
 }
 
@@ -258,7 +268,7 @@ func TestMailbox_AbandonedValueIsCounted(t *testing.T) {
 	b.push()
 	b.buffer.Abandon()
 	b.buffer.Abandon()
-	require.Equal(t, Counts{Produced: 1, Bytes: 8, Abandoned: 1}, b.buffer.Counts())
+	require.Equal(t, Counts{Produced: 1, Bytes: 8, Abandoned: 1}, countsOf(&b.buffer))
 }
 
 func TestEvery_TooSmallKeepsTheValuePending(t *testing.T) {
@@ -286,11 +296,11 @@ func TestEvery_StopAbandonsWhatIsPending(t *testing.T) {
 			for range 7 {
 				b.push()
 			}
-			before := c.Account(&b.buffer)
+			before := accountOf(c, &b.buffer)
 			c.Stop(&b.buffer)
 			c.Stop(&b.buffer)
 			b.push()
-			after := c.Account(&b.buffer)
+			after := accountOf(c, &b.buffer)
 			require.Equal(t, before.Pending, after.Abandoned)
 			require.Zero(t, after.Pending)
 			require.Equal(t, before.Offered, after.Offered)
@@ -317,13 +327,13 @@ func TestRing_HeldValuesArePendingUntilDelivered(t *testing.T) {
 		held := min(capacity, most)
 		require.Equal(t, held, to.Count)
 		require.Equal(t, held, c.Held())
-		require.Equal(t, capacity, c.Account(&b.buffer).Pending)
+		require.Equal(t, capacity, accountOf(c, &b.buffer).Pending)
 
 		// What is overwritten from here on loses none of them.
 		for range 2 * capacity {
 			b.push()
 		}
-		a := c.Account(&b.buffer)
+		a := accountOf(c, &b.buffer)
 		require.Equal(t, held+capacity, a.Pending)
 		require.Equal(t, 3*capacity, a.Offered)
 		requireBalance(t, c, &b.buffer)
@@ -412,9 +422,9 @@ func TestStop_AccountOutlivesTheBuffer(t *testing.T) {
 					b.push()
 				}
 				c.Stop(&b.buffer)
-				last := c.Account(&b.buffer)
+				last := accountOf(&c, &b.buffer)
 				b.buffer.Open(Shape{Kind: other, Capacity: 1, PayloadMax: 8, Exact: AnySize}, b.region, 0)
-				require.Equal(t, last, c.Account(&b.buffer))
+				require.Equal(t, last, accountOf(&c, &b.buffer))
 			})
 		}
 	}

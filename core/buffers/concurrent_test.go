@@ -39,12 +39,12 @@ func TestConcurrent_NoValueIsTornOrOutOfOrder(t *testing.T) {
 			readers.Wait()
 			total := uint64(0)
 			for i, c := range cursors {
-				a := c.Account(&b.buffer)
+				a := accountOf(c, &b.buffer)
 				assert.Equal(t, seen[i], a.Delivered)
 				total += seen[i]
 			}
 			if kind == Mailbox {
-				counts := b.buffer.Counts()
+				counts := countsOf(&b.buffer)
 				assert.Equal(t, total, counts.Taken)
 				assert.EqualValues(t, values, counts.Taken+counts.Overwritten)
 			}
@@ -89,7 +89,7 @@ func readAll(t *testing.T, b *bench, c *Cursor, last uint64) (seen uint64) {
 func (b *bench) finished(last uint64) bool {
 	owner := b.buffer.Lock.Lock()
 	defer b.buffer.Lock.Unlock(owner)
-	return b.buffer.Counts().Produced == last
+	return countsOf(&b.buffer).Produced == last
 }
 
 func BenchmarkPush64(b *testing.B) {

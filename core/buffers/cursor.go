@@ -46,15 +46,16 @@ type Account struct {
 	Offered, Delivered, LaggedEvents, Lagged, Skipped, Pending, Abandoned uint64
 }
 
-// Account gives the reader's account at this moment: all that changes it is
+// Account writes the reader's account at this moment: all that changes it is
 // under the cursor's lock, which the caller holds, but the one load of tail.
 //
 //go:nosplit
-func (c *Cursor) Account(b *Buffer) Account {
-	a := Account{Delivered: c.delivered, LaggedEvents: c.laggedEvents, Abandoned: c.abandoned}
+func (c *Cursor) Account(b *Buffer, a *Account) {
+	a.Delivered, a.LaggedEvents, a.Abandoned = c.delivered, c.laggedEvents, c.abandoned
+	a.Lagged, a.Skipped, a.Pending = 0, 0, 0
 	if Kind(c.kind) == Mailbox {
 		a.Offered = c.delivered
-		return a
+		return
 	}
 	a.Offered = c.position - c.start
 	lost := c.lost
@@ -71,7 +72,6 @@ func (c *Cursor) Account(b *Buffer) Account {
 	} else {
 		a.Lagged = lost
 	}
-	return a
 }
 
 // Held is how many values are fetched and not yet delivered.
@@ -115,7 +115,8 @@ func (c *Cursor) Stop(b *Buffer) {
 	if c.stopped {
 		return
 	}
-	a := c.Account(b)
+	var a Account
+	c.Account(b, &a)
 	c.position, c.held = c.start+a.Offered, 0
 	c.lost, c.abandoned = a.Lagged+a.Skipped, a.Pending
 	c.stopped = true

@@ -125,7 +125,7 @@ func (m *model) follow(t require.TestingT, b *bench, op byte, which int) {
 		if c := m.pick(which); len(m.readers) > 3 {
 			want := m.expect(c)
 			c.Stop(&b.buffer)
-			got := c.Account(&b.buffer)
+			got := accountOf(c, &b.buffer)
 			require.Equal(t, want.Pending, got.Abandoned)
 			require.Equal(t, want.Offered, got.Offered)
 			delete(m.readers, c)
@@ -134,9 +134,9 @@ func (m *model) follow(t require.TestingT, b *bench, op byte, which int) {
 		}
 	}
 	for c := range m.readers {
-		require.Equal(t, m.expect(c), c.Account(&b.buffer))
+		require.Equal(t, m.expect(c), accountOf(c, &b.buffer))
 	}
-	counts := b.buffer.Counts()
+	counts := countsOf(&b.buffer)
 	require.Equal(t, m.produced, counts.Produced)
 	if m.kind == Mailbox {
 		require.Equal(t, counts.Produced, counts.Taken+counts.Overwritten+counts.Pending)

@@ -19,6 +19,8 @@ func Find() (e Entries) {
 	e[core.OpWatch] = watchAddress()
 	e[core.OpNotify] = notifyAddress()
 	e[core.OpRearm] = rearmAddress()
+	e[core.OpAccount] = accountAddress()
+	e[core.OpRecordAccount] = recordAccountAddress()
 	return e
 }
 
@@ -34,6 +36,8 @@ func restAddress() uintptr
 func watchAddress() uintptr
 func notifyAddress() uintptr
 func rearmAddress() uintptr
+func accountAddress() uintptr
+func recordAccountAddress() uintptr
 
 // What the stubs call: assembly can only name functions of its own package.
 
@@ -71,3 +75,9 @@ func notify(s *core.Step) { s.Notify() }
 
 //go:nosplit
 func rearm(s *core.Step) { s.Rearm() }
+
+//go:nosplit
+func account(s *core.Step) { s.Account() }
+
+//go:nosplit
+func recordAccount(s *core.Step) { s.RecordAccount() }

@@ -222,7 +222,7 @@ func peeked(state string, e event) (string, string) {
 func (m *image) stamps(stub *function, s *source) (copied int, found []finding) {
 	o := order(pushed)
 	switch {
-	case strings.HasSuffix(stub.name, ".peekStub"):
+	case strings.HasSuffix(stub.name, ".peekStub"), strings.HasSuffix(stub.name, "ccountStub"):
 		o = peeked
 	case strings.HasSuffix(stub.name, ".nextStub"), strings.HasSuffix(stub.name, ".receiveStub"):
 		o = fetched(m.arch == elf.EM_AARCH64)
