@@ -14,6 +14,7 @@
  * before the thread sleeps. */
 void side_report(side_consumer_t *c) {
     if (!c->lagged && !c->failures) return;
+    side_attach();
     goReport(c->go, c->lagged, c->failures);
     c->lagged = c->failures = 0;
     c->reported = side_watch_ns(&c->watch);
@@ -120,6 +121,7 @@ void side_end(side_consumer_t *c) {
 #endif
     SYNC_RELEASE(SYNC_LIFECYCLE);
     if (!c->shared) side_thread_ended();
+    side_attach();
     goEnded(c->go);
     discard(c);
 }

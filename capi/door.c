@@ -13,21 +13,19 @@ char side_sync[1024];
 
 /* A handler of the host's that was set without SA_ONSTACK would run on a Go
  * stack, which is too small for it: while a thread is in Go no asynchronous
- * signal may reach it. */
+ * signal may reach it. Nor may it be cancelled there. */
 void side_block(sigset_t *before) {
+    if (side_self.entered++ == 0) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &side_self.cancel_state);
     if (side_self.blocked) return;
     sigset_t async;
     side_async_signals(&async);
     pthread_sigmask(SIG_BLOCK, &async, before);
-    if (!side_self.attached) { /* Go unblocks some (SIGCHLD) when it first sees a thread */
-        side_self.attached = true;
-        goAttach();
-        pthread_sigmask(SIG_BLOCK, &async, NULL);
-    }
+    if (side_go_runs) side_attach();
 }
 
 void side_restore(const sigset_t *before) {
     if (!side_self.blocked) pthread_sigmask(SIG_SETMASK, before, NULL);
+    if (--side_self.entered == 0) pthread_setcancelstate(side_self.cancel_state, NULL);
 }
 
 _Atomic(side_step_fn) side_direct[STEPS];
@@ -36,6 +34,12 @@ void side_open_door(int32_t op, uintptr_t address) { side_direct[op] = (side_ste
 
 static void through_cgo(step_t *s, step_op_t op) {
     sigset_t before;
+    if (!side_go_runs) { /* so there are no handles */
+        s->result = AIMDB_ERR_HANDLE;
+        s->todo = 0;
+        s->count = 0;
+        return;
+    }
     side_block(&before);
     goStep((int32_t)op, s);
     side_restore(&before);
