@@ -34,6 +34,7 @@ void side_log(aimdb_log_fn fn, aimdb_log_level_t level, char *text, void *user) 
     else
         side_to_stderr(level, text);
     side_self.depth--;
+    side_end_child();
     free(text);
 }
 
@@ -42,6 +43,7 @@ void side_free(aimdb_free_fn fn, void *user) {
     side_self.depth++;
     fn(user);
     side_self.depth--;
+    side_end_child();
 }
 
 const char *aimdb_version(void) { return AIMDB_VERSION; }

@@ -144,6 +144,11 @@ static void in_child(void) {
         starting = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
+void side_refuse_child(void) {
+    side_to_stderr(AIMDB_LOG_ERROR, "a forked child has returned from the callback it was forked in: it ends");
+    _exit(1);
+}
+
 static void arm_fork_guard(void) {
     static int *page;
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
@@ -160,9 +165,19 @@ static void disarm_fork_guard(void) {
     armed = false;
 }
 
+/* Whether Go can have the address space that it takes at once: it would end the
+ * process. */
+static bool space_to_be_had(void) {
+    size_t size = (size_t)(sizeof(void *) > 4 ? 1300 : 128) << 20 /* tried out */;
+    void *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return at != MAP_FAILED && munmap(at, size) == 0;
+}
+
 enum { GO_ALWAYS = 3 }; /* threads of Go that run no code of the library's */
 
 static aimdb_status_t start(void) {
+    if (!space_to_be_had())
+        return side_fail(AIMDB_ERR_NO_MEMORY, "no address space for the library to start");
     arm_fork_guard();
     int count = count_processors(), threads = count + SIDE_GO_SPARE + GO_ALWAYS;
     if (!side_threads_to_be_had(threads) || !side_stay_loaded()) {
@@ -178,9 +193,9 @@ static aimdb_status_t start(void) {
 /* A failure can be tried again. The calling thread's signals are blocked: what
  * threads Go makes inherit that. */
 aimdb_status_t side_start_go(void) {
-    static _Atomic bool registered;
+    static _Atomic int registered;
     if (atomic_load(&side_go_runs)) return AIMDB_OK;
-    if (!atomic_exchange(&registered, true)) pthread_atfork(NULL, NULL, in_child);
+    if (!atomic_exchange(&registered, 1)) pthread_atfork(NULL, NULL, in_child);
     pthread_mutex_lock(&starting);
     aimdb_status_t status = side_go_runs ? AIMDB_OK : start();
     pthread_mutex_unlock(&starting);

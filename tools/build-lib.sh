@@ -76,7 +76,7 @@ shared() {
     objects "$@"
     case " $flags " in *" -s "*) strip=-s ;; *) strip= ;; esac
     # shellcheck disable=SC2086 # the flags are words
-    $CC -shared $strip -o "$out/$file" ./*.o ${CGO_LDFLAGS-} -lpthread \
+    $CC -shared $strip -o "$out/$file" ./*.o ${CGO_LDFLAGS-} -pthread \
         -Wl,-soname,"libaimdb.so.$abi" -Wl,--version-script="$top/capi/libaimdb.map" \
         -Wl,-z,relro -Wl,-z,nodelete -Wl,-Bsymbolic
     ln -sf "$file" "$out/libaimdb.so.$abi"
