@@ -20,7 +20,7 @@
  *   2  Status                      7  Callback consumers
  *   3  Types and callbacks         8  Pull readers
  *   4  Database and lifecycle      9  Statistics
- *   5  Records and buffers        10  What loading the library does
+ *   5  Records and buffers        10  The process it is in
  *
  *
  * 1  RULES FOR EVERY CALL
@@ -472,10 +472,11 @@ typedef struct aimdb_consumer_config {
 /* Subscribes a consumer to a record, before or after start; it gets what is
  * produced from now on (AIMDB_LATEST: also the current value). Its callbacks
  * run one at a time and in order, on a thread of its own or, shared, on any of
- * the database's, with all signals blocked but SIGURG, SIGPROF and the
- * synchronous ones. A dispatcher thread may take a few values of a ring in
- * hand, at most capacity / 8 and 32, but at least 1 (also while on_lag runs): they
- * are pending like the others, and held on top of the capacity. `consumer` may be NULL if the handle is not wanted.
+ * the database's, with all signals blocked but the synchronous ones
+ * (section 10). A dispatcher thread may take a few values of a ring in hand, at
+ * most capacity / 8 and 32, but at least 1 (also while on_lag runs): they are
+ * pending like the others, and held on top of the capacity. `consumer` may be
+ * NULL if the handle is not wanted.
  *   AIMDB_OK
  *   AIMDB_CLOSED          the database is closing or closed: not subscribed
  *   AIMDB_ERR_NO_THREADS  no thread to be had, or AIMDB_DISPATCHERS_MAX reached
@@ -629,17 +630,38 @@ AIMDB_API aimdb_status_t aimdb_consumer_stats(aimdb_consumer_t *consumer,
 AIMDB_API aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consumer_stats_t *stats);
 
 
-/* 10  WHAT LOADING THE LIBRARY DOES -----------------------------------------
+/* 10  THE PROCESS IT IS IN --------------------------------------------------
  *
- * It holds a Go runtime: loading starts 5 or 6 threads, reserves about
- * 1.6 GB of address space (not memory), and opens 2 to 4 descriptors. Its threads block asynchronous signals
- * but SIGURG and SIGPROF. Handlers the program has for SIGURG before loading
- * keep being called; RLIMIT_NOFILE stays as it was. Go installs handlers for
- * the synchronous signals and forwards what is not its own to the handlers
- * installed before it. A SIGPROF, SIGURG or SIGCHLD handler must be installed
- * with SA_ONSTACK: Go keeps these open on its threads. dlclose does nothing. A memory limit (RLIMIT_AS) that starves
- * the Go runtime itself ends the process; one that is met by records or
- * threads is answered with AIMDB_ERR_NO_MEMORY or AIMDB_ERR_NO_THREADS.
+ * Loading. Linking or loading the library starts no thread, opens no descriptor
+ * and changes no signal, limit or mapping. It holds a Go runtime, which the first
+ * call that takes or makes a handle starts, once in a process: in some
+ * milliseconds, with 8 to 15 threads ("aimdb:go", 1 MiB of stack each) and about
+ * 2 GB of address space (not memory). If so many threads are not to be had the
+ * call answers AIMDB_ERR_NO_THREADS, and a later one tries again. A memory limit
+ * (RLIMIT_AS) that starves the Go runtime ends the process; one that is met by
+ * records or threads is answered with AIMDB_ERR_NO_MEMORY or AIMDB_ERR_NO_THREADS.
+ * dlclose does nothing, also of a plugin that libaimdb.a is in (not so with
+ * glibc's dlclose in a static program).
+ *
+ * Fork, daemon. What is forked before the first call is a process like any other;
+ * so call daemon() before it. After it, children get AIMDB_ERR_FORKED.
+ *
+ * Descriptors. It holds none but those of aimdb_reader_fd; closefrom() harms
+ * nothing else. RLIMIT_NOFILE stays as it is.
+ *
+ * Signals. The library's threads, and those that are inside a call, block all
+ * signals but the synchronous ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+ * SIGABRT, SIGSYS); a call gives the thread back the mask it had. So sigwaitinfo,
+ * signalfd and ppoll see every signal, and handlers run on the program's own
+ * threads, with SA_ONSTACK or without. Go installs handlers for SIGSEGV, SIGBUS
+ * and SIGFPE, and forwards what is not its own to those installed before; one
+ * installed later should pass on to it what it does not know. A thread that has
+ * called in may have an alternate signal stack (32 KiB) of Go's, if it had none.
+ * Log lines to a closed stderr raise no SIGPIPE.
+ *
+ * Environment. AIMDB_DOOR, read at the first call: "cgo" or "direct" (default),
+ * see aimdb_door_t. Go's own variables (GOGC, GODEBUG, GOMAXPROCS, ...) have no
+ * effect.
  */
 
 #ifdef __cplusplus

@@ -9,14 +9,18 @@
 #include "_cgo_export.h"
 #include "side.h"
 
-/* A call into Go with the thread's asynchronous signals blocked. */
+/* A call into Go, which is started if need be, with the thread's asynchronous
+ * signals blocked. */
 #define IN_GO(call)                                                                                \
     do {                                                                                           \
         sigset_t before_;                                                                          \
         side_block(&before_);                                                                      \
-        SYNC_RELEASE(SYNC_LIFECYCLE);                                                              \
-        status = (aimdb_status_t)(call);                                                           \
-        SYNC_ACQUIRE(SYNC_LIFECYCLE);                                                              \
+        status = side_start_go();                                                                  \
+        if (status == AIMDB_OK) {                                                                  \
+            SYNC_RELEASE(SYNC_LIFECYCLE);                                                          \
+            status = (aimdb_status_t)(call);                                                       \
+            SYNC_ACQUIRE(SYNC_LIFECYCLE);                                                          \
+        }                                                                                          \
         side_restore(&before_);                                                                    \
     } while (0)
 
@@ -25,8 +29,12 @@ static bool inside(void) { return side_self.depth > 0; }
 /* User functions are called a level deeper: a close from within must not wait. */
 void side_log(aimdb_log_fn fn, aimdb_log_level_t level, char *text, void *user) {
     side_self.depth++;
-    fn(level, text, user);
+    if (fn)
+        fn(level, text, user);
+    else
+        side_to_stderr(level, text);
     side_self.depth--;
+    side_end_child();
     free(text);
 }
 
@@ -35,6 +43,7 @@ void side_free(aimdb_free_fn fn, void *user) {
     side_self.depth++;
     fn(user);
     side_self.depth--;
+    side_end_child();
 }
 
 const char *aimdb_version(void) { return AIMDB_VERSION; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package main is the C face of AimDB, built with -buildmode=c-shared: the only
+// Package main is the C face of AimDB, built by tools/build-lib.sh: the only
 // package with cgo. aimdb.h is its contract. The C files beside it check
 // arguments, call user functions and sleep; the functions here lead into core.
 package main
@@ -11,7 +11,6 @@ package main
 import "C"
 
 import (
-	"os"
 	"runtime/cgo"
 	"time"
 	"unsafe"
@@ -49,34 +48,22 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(core.RecordStats{}.Memory)-unsafe.Offsetof(C.side_record_account_t{}.memory)]
 )
 
-func init() {
-	C.side_restore_limits()
-	C.side_chain_sigurg()
-	C.side_start_clock()
-	C.side_inherit = C.bool(park.InheritPriority())
-	// The first timer opens the runtime's poller, which ends the process if it
-	// gets no descriptor: better now than later.
-	time.AfterFunc(time.Hour, func() {}).Stop()
-	chooseDoor()
-}
-
 // directDoor: the steps are entered by the direct door.
 var directDoor bool
 
-// chooseDoor takes the direct door where there is one, unless AIMDB_DOOR is cgo.
-func chooseDoor() {
-	entries := door.Find()
-	switch choice := os.Getenv("AIMDB_DOOR"); choice {
-	case "cgo":
-		return
-	case "", "direct":
-	default:
-		os.Stderr.WriteString("aimdb: warning: AIMDB_DOOR is neither cgo nor direct but " + choice + "\n")
+// goBegin is the first call; it waits until Go's own start is over.
+//
+//export goBegin
+func goBegin(cgoDoor C.bool, collectAfter C.uint64_t) {
+	C.side_inherit = C.bool(park.InheritPriority())
+	if entries := door.Find(); !cgoDoor {
+		for op, address := range entries {
+			C.side_open_door(C.int32_t(op), C.uintptr_t(address))
+		}
+		directDoor = entries.Direct()
 	}
-	for op, address := range entries {
-		C.side_open_door(C.int32_t(op), C.uintptr_t(address))
-	}
-	directDoor = entries.Direct()
+	makeThreads(C.SIDE_GO_SPARE)
+	beginCollecting(uint64(collectAfter))
 }
 
 // answer turns what core says into a status, and its text into text, which has
@@ -96,6 +83,7 @@ func say(text *C.char, what string) {
 
 // caught ends every function that C calls: a panic must not cross the boundary.
 func caught(text *C.char, status *C.int32_t) {
+	collectInTime()
 	if p := recover(); p != nil {
 		what := "a fault inside the library was caught"
 		if e, ok := p.(error); ok {
@@ -124,10 +112,8 @@ func goCreate(log C.aimdb_log_fn, level C.int32_t, user unsafe.Pointer, free C.a
 	config := core.Config{
 		Level: core.Level(level), OnEnd: func() { C.side_free(free, user) }, Worker: startWorker,
 	}
-	if log != nil {
-		config.Log = func(level core.Level, line string) {
-			C.side_log(log, C.aimdb_log_level_t(level), C.CString(line), user)
-		}
+	config.Log = func(level core.Level, line string) {
+		C.side_log(log, C.aimdb_log_level_t(level), C.CString(line), user)
 	}
 	db, err := core.New(config)
 	if err == nil {
@@ -372,11 +358,13 @@ func goWorkerLeft(carried C.uint64_t) {
 
 //export goReport
 func goReport(carried, lagged, failures C.uint64_t) {
+	collectInTime()
 	cgo.Handle(carried).Value().(*core.Consumer).Report(uint64(lagged), uint64(failures))
 }
 
 //export goEnded
 func goEnded(carried C.uint64_t) {
+	collectInTime()
 	cgo.Handle(carried).Value().(*core.Consumer).End()
 	cgo.Handle(carried).Delete()
 }

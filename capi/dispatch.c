@@ -14,6 +14,7 @@
  * before the thread sleeps. */
 void side_report(side_consumer_t *c) {
     if (!c->lagged && !c->failures) return;
+    side_attach();
     goReport(c->go, c->lagged, c->failures);
     c->lagged = c->failures = 0;
     c->reported = side_watch_ns(&c->watch);
@@ -29,7 +30,8 @@ static void tell_lag(side_consumer_t *c, step_t *s) {
     if (c->on_lag) {
         aimdb_emitter_t *emitter = side_enter(c->database);
         c->on_lag(emitter, (aimdb_record_t *)(uintptr_t)c->record, s->lost, c->user);
-        side_leave();
+        side_leave(emitter);
+        side_end_child();
     }
     s->flags |= STEP_RESUMED;
     side_watch_start(&c->watch);
@@ -37,8 +39,10 @@ static void tell_lag(side_consumer_t *c, step_t *s) {
 
 static void deliver(side_consumer_t *c, step_t *s) {
     SYNC_ACQUIRE(c->record);
-    int failed = c->fn(side_enter(c->database), &c->messages[s->index], c->user);
-    side_leave();
+    aimdb_emitter_t *emitter = side_enter(c->database);
+    int failed = c->fn(emitter, &c->messages[s->index], c->user);
+    side_leave(emitter);
+    side_end_child();
     s->elapsed = (uint64_t)side_watch_lap(&c->watch);
     s->flags |= STEP_ENDED;
     if (failed) {
@@ -120,6 +124,7 @@ void side_end(side_consumer_t *c) {
 #endif
     SYNC_RELEASE(SYNC_LIFECYCLE);
     if (!c->shared) side_thread_ended();
+    side_attach();
     goEnded(c->go);
     discard(c);
 }
@@ -133,15 +138,15 @@ static void *run(void *argument) {
     return NULL;
 }
 
-/* Everything a consumer needs is taken here, where it can be refused; frames
- * come from the table that side_frames makes sure of. */
+/* Everything a consumer needs is taken here, where it can be refused; but for
+ * the emitters of a thread: if there is no memory for these they are NULL. */
 static side_consumer_t *prepare(const side_consumer_t *given) {
     side_consumer_t *c = malloc(sizeof *c);
     if (!c) return NULL;
     *c = *given;
     c->buffer = c->room >= SIZE_MAX ? NULL : malloc((size_t)c->room + 1);
     c->messages = calloc((size_t)c->values, sizeof *c->messages);
-    if (!c->buffer || !c->messages || !side_frames()) {
+    if (!c->buffer || !c->messages || !side_can_enter()) {
         discard(c);
         return NULL;
     }

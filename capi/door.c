@@ -2,6 +2,7 @@
 
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "_cgo_export.h"
@@ -13,21 +14,19 @@ char side_sync[1024];
 
 /* A handler of the host's that was set without SA_ONSTACK would run on a Go
  * stack, which is too small for it: while a thread is in Go no asynchronous
- * signal may reach it. */
+ * signal may reach it. Nor may it be cancelled there. */
 void side_block(sigset_t *before) {
+    if (side_self.entered++ == 0) pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &side_self.cancel_state);
     if (side_self.blocked) return;
     sigset_t async;
     side_async_signals(&async);
     pthread_sigmask(SIG_BLOCK, &async, before);
-    if (!side_self.attached) { /* Go unblocks some (SIGCHLD) when it first sees a thread */
-        side_self.attached = true;
-        goAttach();
-        pthread_sigmask(SIG_BLOCK, &async, NULL);
-    }
+    if (side_go_runs) side_attach();
 }
 
 void side_restore(const sigset_t *before) {
     if (!side_self.blocked) pthread_sigmask(SIG_SETMASK, before, NULL);
+    if (--side_self.entered == 0) pthread_setcancelstate(side_self.cancel_state, NULL);
 }
 
 _Atomic(side_step_fn) side_direct[STEPS];
@@ -36,6 +35,12 @@ void side_open_door(int32_t op, uintptr_t address) { side_direct[op] = (side_ste
 
 static void through_cgo(step_t *s, step_op_t op) {
     sigset_t before;
+    if (!side_go_runs) { /* so there are no handles */
+        s->result = AIMDB_ERR_HANDLE;
+        s->todo = 0;
+        s->count = 0;
+        return;
+    }
     side_block(&before);
     goStep((int32_t)op, s);
     side_restore(&before);
@@ -54,11 +59,9 @@ static void follow(step_t *s) {
     if (s->todo & DO_WAKE_DRAINED) side_wake(s->drained, UINT32_MAX);
     if (s->todo & DO_WAKE_CLOSINGS) side_wake(s->closings, UINT32_MAX);
     if (s->todo & DO_WAIT_LOCK && side_lock_wait(s->busy, s->owner)) s->held = s->busy;
-    uint64_t count = 1;
-    ssize_t done = 0;
-    if (s->result == STEP_WRITE) done = write((int)s->index, &count, sizeof count);
-    if (s->result == STEP_DRAIN) done = read((int)s->index, &count, sizeof count);
-    (void)done; /* full is readable, and empty is not */
+    uint64_t count = 1; /* not by write and read, which are cancellation points: locks are held */
+    if (s->result == STEP_WRITE) syscall(SYS_write, (int)s->index, &count, sizeof count);
+    if (s->result == STEP_DRAIN) syscall(SYS_read, (int)s->index, &count, sizeof count);
 }
 
 static void follow_up(step_t *s, uint32_t asked, step_op_t op) {

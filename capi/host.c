@@ -1,95 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/* What loading a Go library would do to its host, undone. */
+/* The process that the library is loaded into. */
 
 #define _GNU_SOURCE
+#include <errno.h>
+#include <link.h>
 #include <pthread.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "side.h"
 
-static struct sigaction host_sigurg, go_sigurg;
-static struct rlimit host_files;
-static sigset_t host_mask;
-
-/* Signals that are not the answer to an instruction of the thread itself.
- * SIGURG is how Go preempts, SIGPROF how profilers sample. */
+/* Signals that are not the answer to an instruction of the thread itself. */
 void side_async_signals(sigset_t *set) {
-    static const int kept[] = {SIGURG, SIGPROF, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    static const int kept[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
     sigfillset(set);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) sigdelset(set, kept[i]);
 }
 
-/* The Go runtime starts in a constructor of default priority: these two run
- * before and after it. What threads it starts inherit the mask. */
-__attribute__((constructor(101))) static void before_go(void) {
-    sigaction(SIGURG, NULL, &host_sigurg);
-    getrlimit(RLIMIT_NOFILE, &host_files);
-    sigset_t async;
-    side_async_signals(&async);
-    pthread_sigmask(SIG_BLOCK, &async, &host_mask);
-}
-
-#ifndef __GLIBC__
-/* Go's entry wants argc and argv, as glibc passes them to constructors; musl
- * passes nothing (golang/go #13492). So tools/build-lib.sh takes the entry out of
- * the constructors, and it is called here with what the kernel left on the stack,
- * where environ lies after argc, argv and a NULL: no constructor of a program has
- * run yet that could have moved it. Go finds the auxiliary vector behind it. */
-void aimdb__go_entry(int argc, char **argv) __attribute__((weak));
-
-__attribute__((constructor(103))) static void start_go(void) {
-    if (!aimdb__go_entry) return; /* while cgo looks at the objects */
-    char **end = environ - 1;
-    intptr_t argc = 0;
-    while ((intptr_t)end[-1 - argc] != argc) argc++;
-    aimdb__go_entry((int)argc, end - argc);
-}
-#endif
-
-/* Links after the runtime's constructor, being in a later object or section. */
-__attribute__((constructor)) static void after_go(void) {
-    pthread_sigmask(SIG_SETMASK, &host_mask, NULL);
-}
-
-static void both(int signal, siginfo_t *info, void *context) {
-    go_sigurg.sa_sigaction(signal, info, context);
-    if (host_sigurg.sa_flags & SA_SIGINFO)
-        host_sigurg.sa_sigaction(signal, info, context);
-    else
-        host_sigurg.sa_handler(signal);
-}
-
-/* Called when Go is initialised, its own handler installed: Go's does not call
- * the one before it for SIGURG. */
-void side_chain_sigurg(void) {
-    bool handled = (host_sigurg.sa_flags & SA_SIGINFO) ||
-                   (host_sigurg.sa_handler != SIG_DFL && host_sigurg.sa_handler != SIG_IGN);
-    if (!handled) return;
-    sigaction(SIGURG, NULL, &go_sigurg);
-    struct sigaction chained = go_sigurg;
-    chained.sa_sigaction = both;
-    sigaction(SIGURG, &chained, NULL);
-}
-
-/* Go raises the soft limit of descriptors when it starts. */
-void side_restore_limits(void) { setrlimit(RLIMIT_NOFILE, &host_files); }
-
-/* Fork guard: a page that the kernel wipes in the child, and, where that says it
- * does and does not (emulators), an atfork handler that says the same. */
-static int fork_unguarded = 1;
-int *side_parent = &fork_unguarded;
-
-static void child(void) { *side_parent = 0; }
-
-__attribute__((constructor(102))) static void guard_fork(void) {
-    long size = sysconf(_SC_PAGESIZE);
-    int *page = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page != MAP_FAILED && madvise(page, (size_t)size, MADV_WIPEONFORK) == 0) {
-        *page = 1;
-        side_parent = page;
+/* Writes a log line; called with asynchronous signals blocked. If nobody reads any
+ * more, the SIGPIPE that says so was not meant for the host. */
+void side_to_stderr(aimdb_log_level_t level, const char *text) {
+    static const char *const names[] = {"aimdb: error: ", "aimdb: warning: ", "aimdb: info: ",
+                                        "aimdb: debug: "};
+    struct iovec parts[] = {{(void *)names[level], strlen(names[level])},
+                            {(void *)text, strlen(text)},
+                            {(void *)"\n", 1}};
+    sigset_t pending, pipe;
+    sigpending(&pending);
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    if (writev(STDERR_FILENO, parts, 3) >= 0 || errno != EPIPE || sigismember(&pending, SIGPIPE)) return;
+    while (sigtimedwait(&pipe, NULL, &(struct timespec){0}) == -1 && errno == EINTR) {
     }
-    pthread_atfork(NULL, NULL, child);
 }
+
+/* A plugin that libaimdb.a is in must stay when it is closed, as libaimdb.so does
+ * (it is linked so): Go's threads can't be ended. glibc keeps what has destructors
+ * to run at the end of a thread: so one that never ends gets one. (dlopen with
+ * RTLD_NODELETE would do, but is not to be had in a static program without a
+ * warning.) Until that thread has asked for it, the calling one holds it. */
+#ifdef __GLIBC__
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((weak, visibility("hidden")));
+extern int __cxa_thread_atexit_impl(void (*)(void *), void *, void *) __attribute__((weak));
+
+static bool stays_anyway(void) {
+    if (!_DYNAMIC || !__cxa_thread_atexit_impl) return true;
+    for (const ElfW(Dyn) *d = _DYNAMIC; d->d_tag != DT_NULL; d++) {
+        if (d->d_tag == DT_DEBUG) return true; /* a program */
+        if (d->d_tag == DT_FLAGS_1 && d->d_un.d_val & DF_1_NODELETE) return true;
+    }
+    return false;
+}
+
+static void nothing(void *unused) { (void)unused; }
+
+static void hold(void) { __cxa_thread_atexit_impl(nothing, NULL, &side_go_runs); }
+
+static void *stay(void *unused) {
+    (void)unused;
+    pthread_setname_np(pthread_self(), "aimdb:stay");
+    hold();
+    for (;;) pause();
+    return NULL;
+}
+
+/* Does not wait for the thread, which waits for the caller if that is in dlopen. */
+bool side_stay_loaded(void) {
+    static bool stays;
+    if (stays || stays_anyway()) return true;
+    hold();
+    return stays = side_make_thread(stay, NULL, 64 << 10);
+}
+#else
+bool side_stay_loaded(void) { return true; } /* musl never unloads */
+#endif

@@ -60,8 +60,10 @@ static void watch(const side_worker_t *w) {
             side_sleep(s.event, s.expected, AIMDB_FOREVER);
         else if (s.result == AIMDB_TIMEOUT)
             side_sleep(s.event, s.expected, STALL_LIMIT);
-        else if (s.result == AIMDB_BLOCKED)
+        else if (s.result == AIMDB_BLOCKED) {
+            side_attach();
             goAddWorker(w->go);
+        }
         else
             return;
     }
@@ -76,6 +78,7 @@ static void *run(void *argument) {
     else
         work(&w);
     side_thread_ended();
+    side_attach();
     goWorkerLeft(w.go);
     return NULL;
 }

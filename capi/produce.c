@@ -35,7 +35,7 @@ static void judge(step_t *s, const void *data, size_t size) {
     aimdb_emitter_t *emitter = side_enter(s->database);
     void *draft_data = emitter ? side_draft(s->max) : NULL;
     if (!draft_data) {
-        if (emitter) side_leave();
+        side_leave(emitter);
         s->flags = STEP_CANCEL;
         return;
     }
@@ -49,7 +49,7 @@ static void judge(step_t *s, const void *data, size_t size) {
     int64_t begun = side_now();
     int verdict = fn(emitter, &message, &draft, (void *)(uintptr_t)s->user);
     s->elapsed = (uint64_t)(side_now() - begun);
-    side_leave();
+    side_leave(emitter);
 
     s->flags = 0;
     s->data = data;
@@ -75,6 +75,7 @@ static aimdb_status_t no_data(void) {
 static __attribute__((noinline)) aimdb_status_t finish(step_t *s, const void *data, size_t size) {
     if (s->result == STEP_CALL) {
         judge(s, data, size);
+        GUARD(); /* it may have forked */
         SYNC_RELEASE(s->handle);
         side_drive(s, STEP_COMMIT);
     }

@@ -15,14 +15,15 @@
 #define TEXT_MAX 320 /* bytes of an error text with its NUL */
 
 /* thread.c: what the library knows of a thread. */
-struct frames;
+struct callbacks;
 typedef struct side_thread {
     uint32_t tid;    /* as the kernel's lock owner; 0: not asked yet */
     uint32_t depth;  /* callbacks the thread is in */
-    struct frames *frames;
-    uint32_t frames_index;
+    struct callbacks *callbacks;
     bool blocked;    /* a thread of the library: asynchronous signals are blocked */
-    bool attached;   /* it has been in Go before */
+    bool attached;   /* Go knows it */
+    int entered;     /* side_block without side_restore */
+    int cancel_state; /* before the first of them */
 } side_thread_t;
 
 /* Looked at in every call: of the initial-exec model, which costs no function
@@ -35,15 +36,15 @@ void side_ask_tid(void);
 aimdb_status_t side_fail(aimdb_status_t status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* One callback: enter gives its emitter, or NULL if there is no memory. */
+/* Around a callback: enter gives its emitter, or NULL if there is no memory. */
 aimdb_emitter_t *side_enter(uint32_t database);
-void side_leave(void);
-bool side_frames(void); /* whether there is a table of callbacks */
+void side_leave(aimdb_emitter_t *emitter);
+bool side_can_enter(void); /* whether one more thread will get emitters */
 /* Finds the callback of an emitter; false if it has returned. */
 bool side_emitter(const aimdb_emitter_t *emitter, uint32_t *database, uint32_t *depth);
 /* The database of the callback that the thread is in, or ANY_DATABASE. */
 uint32_t side_database(void);
-/* The draft of the callback at the present depth, or NULL. */
+/* The draft of the innermost callback, or NULL. */
 void *side_draft(uint64_t capacity);
 
 /* futex.c */
@@ -59,7 +60,7 @@ typedef void (*side_step_fn)(step_t *);
 extern _Atomic(side_step_fn) side_direct[STEPS];
 void side_settle(step_t *s, step_op_t op);
 void side_open_door(int32_t op, uintptr_t address);
-void side_block(sigset_t *before); /* around calls that enter Go */
+void side_block(sigset_t *before); /* around calls that may enter Go */
 void side_restore(const sigset_t *before);
 
 /* clock.c */
@@ -76,14 +77,31 @@ void side_watch_start(side_watch_t *watch);
 int64_t side_watch_lap(side_watch_t *watch);           /* ns of the lap that ends */
 int64_t side_watch_ns(const side_watch_t *watch);      /* when the lap began, as side_now */
 
-/* host.c */
-extern int *side_parent; /* 0 in a forked child */
+/* start.c */
+extern _Atomic bool side_go_runs;
+aimdb_status_t side_start_go(void); /* unless it runs */
+extern int *side_parent;            /* 0 in a forked child */
 static inline bool side_forked(void) { return *side_parent == 0; }
-void side_chain_sigurg(void);
-void side_restore_limits(void);
+void side_refuse_child(void);
+/* After a user function that a thread of the library's or Go has called: a child
+ * forked in it must not go on as that thread. */
+static inline void side_end_child(void) {
+    if (side_forked()) side_refuse_child();
+}
+
+/* gothread.c */
+enum { SIDE_GO_SPARE = 4 }; /* threads beside those that run Go code */
+bool side_threads_to_be_had(int count);
+void side_before_go(void);
+void side_attach(void); /* before a thread enters Go; side_start_go and side_block do it */
+
+/* host.c */
 void side_async_signals(sigset_t *set);
+bool side_stay_loaded(void);
+void side_to_stderr(aimdb_log_level_t level, const char *text);
 
 /* worker.c: the library's own threads. */
+bool side_make_thread(void *(*run)(void *), void *argument, size_t stack_size);
 int32_t side_start_thread(void *(*run)(void *), void *argument, size_t stack_size);
 void side_begin_thread(const char *name); /* first and last in a thread */
 void side_thread_ended(void);

@@ -13,9 +13,6 @@
 
 #include "side.h"
 
-/* There if the host is built with AddressSanitizer. */
-extern void __lsan_register_root_region(const void *, size_t) __attribute__((weak));
-
 _Thread_local side_thread_t side_self;
 _Thread_local char side_text[TEXT_MAX];
 
@@ -29,89 +26,145 @@ aimdb_status_t side_fail(aimdb_status_t status, const char *format, ...) {
     return status;
 }
 
-/* Frames: the callbacks a thread is in. They lie in a table that is never given
- * back, so that an emitter kept too long is looked up without harm: its
- * activation no longer matches. An activation is odd while its callback runs.
+/* Emitters. A running callback has a slot, which lies in a row of a table that is
+ * never given back, so that an emitter kept too long is looked up without harm:
+ * the slot's activation, odd while a callback runs, no longer matches.
  *
- * An emitter is the number  activation | type | depth | index of the table. */
+ * An emitter is the number  activation | type | slot | row.
+ *
+ * A thread takes a row, and one slot of it after the other, so that a number comes
+ * again as late as can be. Where a pointer has 32 bits, the row is then changed
+ * for the one that has rested longest: a number comes again after some 2^28
+ * callbacks of the process (2^16 within one callback that calls others). */
 
-enum { FRAMES = AIMDB_DEPTH_MAX + 1 };
+enum { ROW = 32, DEEPEST = AIMDB_DEPTH_MAX + 1 };
 
-typedef struct frames {
-    _Atomic uint32_t activation[FRAMES];
-    uint32_t database[FRAMES];
-    void *draft[FRAMES];
-    uint64_t draft_size[FRAMES];
-    struct frames *next; /* in the list of free ones */
-} frames_t;
+typedef struct slot {
+    _Atomic uint32_t activation;
+    uint32_t database;
+    uint32_t depth;
+} slot_t;
 
-enum { EMITTER_TYPE = 5, DEPTH_BITS = 5, TYPE_BITS = 3 };
+typedef struct row {
+    slot_t slots[ROW];
+    struct row *next; /* in the list of those that rest */
+} row_t;
+
+struct callbacks {
+    row_t *row;
+    uint32_t index; /* of the row */
+    uint32_t at;    /* the slot given last */
+    uint32_t given; /* slots of this row, ever */
+    uint32_t running;
+    slot_t *slots[DEEPEST]; /* of running ones */
+    void *draft[DEEPEST];
+    uint64_t draft_size[DEEPEST];
+};
+
+enum { EMITTER_TYPE = 5, SLOT_BITS = 5, TYPE_BITS = 3 };
 #if UINTPTR_MAX > UINT32_MAX
-enum { INDEX_BITS = 19 };
+enum { INDEX_BITS = 19, TABLE_SIZE = 1 << 16, CHANGE_ROWS = false };
 #define ACTIVATION_MASK UINT32_MAX
 #else
-enum { INDEX_BITS = 12 };
+enum { INDEX_BITS = 12, TABLE_SIZE = 1 << 12, CHANGE_ROWS = true };
 #define ACTIVATION_MASK ((1u << 12) - 1)
 #endif
-enum { TABLE_SIZE = 1 << (INDEX_BITS < 16 ? INDEX_BITS : 16) };
 
-static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
-static frames_t *_Atomic table;
-static frames_t *free_frames;
-static uint32_t table_used;
-static pthread_key_t key;
-static bool key_made;
+static struct {
+    pthread_mutex_t lock;
+    row_t *rows;               /* address space, of which */
+    _Atomic uint32_t readable; /* so many are memory, and */
+    uint32_t used;             /* so many have been given out */
+    row_t *first, *last;       /* those that rest; the first for the longest */
+    pthread_key_t key;
+    bool has_key;
+} table = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void give_frames(void *pointer) {
-    frames_t *f = pointer;
-    for (int i = 0; i < FRAMES; i++) {
-        free(f->draft[i]);
-        f->draft[i] = NULL;
-        f->draft_size[i] = 0;
+/* Makes more of the table readable: not all at once, so that a host that locks its
+ * memory does not pay for what is never used. */
+static bool grow(void) {
+    enum { ROWS = 128 };
+    if (table.readable == TABLE_SIZE) return false;
+    if (!table.rows) {
+        void *at = mmap(NULL, sizeof(row_t) * TABLE_SIZE, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (at == MAP_FAILED) return false;
+        table.rows = at;
     }
-    pthread_mutex_lock(&table_lock);
-    f->next = free_frames;
-    free_frames = f;
-    pthread_mutex_unlock(&table_lock);
-    side_self.frames = NULL;
-}
-
-static bool make_table(void) {
-    if (table) return true;
-    if (!key_made && pthread_key_create(&key, give_frames) != 0) return false;
-    key_made = true;
-    void *at = mmap(NULL, sizeof(frames_t) * TABLE_SIZE, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED) return false;
-    if (__lsan_register_root_region) /* drafts are held there */
-        __lsan_register_root_region(at, sizeof(frames_t) * TABLE_SIZE);
-    table = at;
+    uint32_t readable = table.readable + ROWS;
+    if (mprotect(table.rows, sizeof(row_t) * readable, PROT_READ | PROT_WRITE) != 0) return false;
+    atomic_store(&table.readable, readable);
     return true;
 }
 
-bool side_frames(void) {
-    pthread_mutex_lock(&table_lock);
-    bool made = make_table();
-    pthread_mutex_unlock(&table_lock);
-    return made;
+static row_t *take_row(void) {
+    bool fresh = table.used < table.readable || ((CHANGE_ROWS || !table.first) && grow());
+    if (fresh && (CHANGE_ROWS || !table.first)) return &table.rows[table.used++];
+    row_t *row = table.first;
+    if (row && !(table.first = row->next)) table.last = NULL;
+    return row;
 }
 
-static frames_t *take_frames(void) {
-    pthread_mutex_lock(&table_lock);
-    frames_t *f = NULL;
-    if (make_table()) {
-        f = free_frames;
-        if (f)
-            free_frames = f->next;
-        else if (table_used < TABLE_SIZE)
-            f = &table[table_used++];
+static void rest_row(row_t *row) {
+    row->next = NULL;
+    if (table.last)
+        table.last->next = row;
+    else
+        table.first = row;
+    table.last = row;
+}
+
+bool side_can_enter(void) {
+    pthread_mutex_lock(&table.lock);
+    bool can = table.first || table.used < table.readable || grow();
+    pthread_mutex_unlock(&table.lock);
+    return can;
+}
+
+/* Changes the row of a thread, or gives it the first, or, at its end, none. */
+static void change_row(struct callbacks *c, bool end) {
+    pthread_mutex_lock(&table.lock);
+    row_t *row = end ? NULL : take_row();
+    if (c->row && (row || end)) rest_row(c->row);
+    if (row || end) c->row = row;
+    pthread_mutex_unlock(&table.lock);
+    c->given = 0;
+    if (row) c->index = (uint32_t)(row - table.rows);
+}
+
+static void end_callbacks(void *pointer) {
+    struct callbacks *c = pointer;
+    if (!side_forked()) change_row(c, true); /* else another thread of the parent may hold the lock */
+    for (int i = 0; i < DEEPEST; i++) free(c->draft[i]);
+    free(c);
+    side_self.callbacks = NULL;
+}
+
+static bool make_key(void) {
+    pthread_mutex_lock(&table.lock);
+    if (!table.has_key) table.has_key = pthread_key_create(&table.key, end_callbacks) == 0;
+    pthread_mutex_unlock(&table.lock);
+    return table.has_key;
+}
+
+static struct callbacks *begin_callbacks(void) {
+    struct callbacks *c = make_key() ? calloc(1, sizeof *c) : NULL;
+    if (!c) return NULL;
+    change_row(c, false);
+    if (!c->row || pthread_setspecific(table.key, c) != 0) {
+        end_callbacks(c);
+        return NULL;
     }
-    pthread_mutex_unlock(&table_lock);
-    if (f) {
-        pthread_setspecific(key, f);
-        side_self.frames_index = (uint32_t)(f - table);
-    }
-    return f;
+    return c;
+}
+
+/* A slot that no callback of the thread has: there are more than it can nest. */
+static slot_t *next_slot(struct callbacks *c) {
+    if (CHANGE_ROWS && c->given >= ROW && c->running == 0) change_row(c, false);
+    do c->at = (c->at + 1) % ROW;
+    while (c->row->slots[c->at].activation & 1);
+    c->given++;
+    return &c->row->slots[c->at];
 }
 
 /* Only its thread writes an activation. */
@@ -122,55 +175,59 @@ static uint32_t advance(_Atomic uint32_t *activation) {
 }
 
 aimdb_emitter_t *side_enter(uint32_t database) {
-    if (!side_self.frames && !(side_self.frames = take_frames())) return NULL;
-    frames_t *f = side_self.frames;
-    uint32_t depth = side_self.depth++;
-    f->database[depth] = database;
-    uint64_t activation = advance(&f->activation[depth]);
-    uint64_t low = (uint64_t)EMITTER_TYPE << (DEPTH_BITS + INDEX_BITS) |
-                   (uint64_t)depth << INDEX_BITS | side_self.frames_index;
+    struct callbacks *c = side_self.callbacks;
+    side_self.depth++;
+    if (!c && !(c = side_self.callbacks = begin_callbacks())) return NULL;
+    slot_t *slot = next_slot(c);
+    c->slots[c->running++] = slot;
+    slot->database = database;
+    slot->depth = side_self.depth;
+    uint64_t activation = advance(&slot->activation);
+    uint64_t low = (uint64_t)EMITTER_TYPE << (SLOT_BITS + INDEX_BITS) | (uint64_t)c->at << INDEX_BITS | c->index;
     return (aimdb_emitter_t *)(uintptr_t)((activation & ACTIVATION_MASK)
-                                              << (TYPE_BITS + DEPTH_BITS + INDEX_BITS) |
+                                              << (TYPE_BITS + SLOT_BITS + INDEX_BITS) |
                                           low);
 }
 
-void side_leave(void) {
-    advance(&side_self.frames->activation[--side_self.depth]);
+void side_leave(aimdb_emitter_t *emitter) {
+    struct callbacks *c = side_self.callbacks;
+    side_self.depth--;
+    if (emitter) advance(&c->slots[--c->running]->activation);
 }
 
 bool side_emitter(const aimdb_emitter_t *emitter, uint32_t *database, uint32_t *depth) {
     uint64_t e = HANDLE(emitter);
     uint64_t index = e & ((1u << INDEX_BITS) - 1);
-    uint64_t at = e >> INDEX_BITS & ((1u << DEPTH_BITS) - 1);
-    uint64_t type = e >> (INDEX_BITS + DEPTH_BITS) & ((1u << TYPE_BITS) - 1);
-    uint64_t activation = e >> (INDEX_BITS + DEPTH_BITS + TYPE_BITS);
-    frames_t *t = table;
-    if (type != EMITTER_TYPE || !t || index >= TABLE_SIZE || at >= FRAMES) return false;
-    *database = t[index].database[at];
-    *depth = (uint32_t)at + 1;
-    return (activation & 1) && activation == (atomic_load(&t[index].activation[at]) & ACTIVATION_MASK);
+    uint64_t at = e >> INDEX_BITS & (ROW - 1);
+    uint64_t type = e >> (INDEX_BITS + SLOT_BITS) & ((1u << TYPE_BITS) - 1);
+    uint64_t activation = e >> (INDEX_BITS + SLOT_BITS + TYPE_BITS);
+    if (type != EMITTER_TYPE || index >= atomic_load(&table.readable)) return false;
+    const slot_t *slot = &table.rows[index].slots[at];
+    *database = slot->database;
+    *depth = slot->depth;
+    return (activation & 1) && activation == (atomic_load(&slot->activation) & ACTIVATION_MASK);
 }
 
 /* A log or free function has a depth but no emitter. */
 uint32_t side_database(void) {
-    frames_t *f = side_self.frames;
-    uint32_t depth = side_self.depth;
-    if (!f || depth == 0 || depth > FRAMES) return ANY_DATABASE;
-    bool runs = atomic_load_explicit(&f->activation[depth - 1], memory_order_relaxed) & 1;
-    return runs ? f->database[depth - 1] : ANY_DATABASE;
+    struct callbacks *c = side_self.callbacks;
+    if (!c || c->running == 0) return ANY_DATABASE;
+    const slot_t *innermost = c->slots[c->running - 1];
+    return innermost->depth == side_self.depth ? innermost->database : ANY_DATABASE;
 }
 
+/* The innermost callback's. */
 void *side_draft(uint64_t capacity) {
     static _Thread_local uint64_t nothing;
-    frames_t *f = side_self.frames;
-    uint32_t depth = side_self.depth - 1;
+    struct callbacks *c = side_self.callbacks;
+    uint32_t i = c->running - 1;
     if (capacity == 0) return &nothing;
-    if (f->draft_size[depth] < capacity) {
+    if (c->draft_size[i] < capacity) {
         void *larger = capacity > SIZE_MAX ? NULL : malloc((size_t)capacity);
         if (!larger) return NULL;
-        free(f->draft[depth]);
-        f->draft[depth] = larger;
-        f->draft_size[depth] = capacity;
+        free(c->draft[i]);
+        c->draft[i] = larger;
+        c->draft_size[i] = capacity;
     }
-    return f->draft[depth];
+    return c->draft[i];
 }

@@ -14,7 +14,7 @@
 
 static _Atomic uint32_t threads;
 
-static bool start(void *(*run)(void *), void *argument, size_t stack) {
+bool side_make_thread(void *(*run)(void *), void *argument, size_t stack) {
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0) return false;
     stack = (stack + 4095) & ~(size_t)4095;
@@ -32,7 +32,7 @@ static bool start(void *(*run)(void *), void *argument, size_t stack) {
 
 int32_t side_start_thread(void *(*run)(void *), void *argument, size_t stack_size) {
     if (atomic_fetch_add(&threads, 1) < AIMDB_DISPATCHERS_MAX &&
-        start(run, argument, stack_size ? stack_size : 1 << 20))
+        side_make_thread(run, argument, stack_size ? stack_size : 1 << 20))
         return AIMDB_OK;
     side_thread_ended();
     return AIMDB_ERR_NO_THREADS;
@@ -64,9 +64,8 @@ void side_turns(bool brief) {
 }
 
 void side_begin_thread(const char *name) {
-    sigset_t before;
-    side_block(&before);
-    side_self.blocked = true;
+    side_self.blocked = true; /* they were when it was made */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     pthread_setname_np(pthread_self(), name);
     side_turns(true);
 }

@@ -30,48 +30,63 @@ export GOOS=linux CGO_ENABLED=1
 tool() { $CC -print-prog-name="$1"; }
 
 of() { sed -n "s/^#define AIMDB_$1 \"*\([0-9.]*\)\"*\$/\1/p" "$top/capi/aimdb.h"; }
-abi=$(of ABI_VERSION)
+flags=${AIMDB_GO_LDFLAGS--s -w}
 
-shared() {
-    file=libaimdb.so.$(of VERSION)
-    go build -buildmode=c-shared -trimpath -buildvcs=false "$@" -o "$out/$file" -ldflags \
-        "${AIMDB_GO_LDFLAGS--s -w} -extldflags '-Wl,-soname,libaimdb.so.$abi \"-Wl,--version-script=$top/capi/libaimdb.map\"'" \
-        ./capi
-    rm -f "$out"/libaimdb.so*.h "$out/libaimdb.h" # the header is capi/aimdb.h
-    ln -sf "$file" "$out/libaimdb.so.$abi"
-    ln -sf "libaimdb.so.$abi" "$out/libaimdb.so"
-}
+has() { "$(tool nm)" "$1" | grep -q " $2\$"; }
 
-is_musl() { ! echo '#include <features.h>' | $CC -E -dM -x c - | grep -q __GLIBC__; }
+# Where a symbol of go.o lies: SECTION:0xOFFSET.
+place() { "$(tool objdump)" -t go.o | awk -v name="$1" '$NF == name { print $(NF - 2) ":0x" $1 }'; }
 
-# What the objects have of each other is renamed to aimdb__*, so that it meets no
-# name of a program's. (Linking them into one object and hiding it there makes
-# binutils 2.40 for arm64 crash on the link after.) Their constructors run in the
-# order of host.c whatever the order of linking, and before a program's own,
-# which then may call the library.
-static() {
+# The objects of both libraries. Go builds an archive, whose objects are taken
+# apart: Go's entry is no constructor any more but called by capi/start.c, which
+# first tames Go's table of signals; what cgo wants of pthread leads to
+# capi/gothread.c. What the objects have of each other is renamed to aimdb__*, so
+# that it meets no name of a program's. (Linking them into one object and hiding it
+# there makes binutils 2.40 for arm64 crash on the link after.)
+objects() {
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    go build -buildmode=c-archive -trimpath -buildvcs=false "$@" -o "$work/go.a" -ldflags "${AIMDB_GO_LDFLAGS--s -w}" ./capi
+    go build -buildmode=c-archive -trimpath -buildvcs=false "$@" -o "$work/go.a" -ldflags "$flags" ./capi
     cd "$work"
     "$(tool ar)" x go.a
-    rm go.a
+    rm go.a go.h
     "$(tool nm)" -g --defined-only -- *.o |
         awk 'NF == 3 && $3 !~ /^aimdb_/ { print $3, "aimdb__" $3 }' | sort -u > names
+    entry=_rt0_${GOARCH}_linux_lib
     for object in *.o; do
-        if [ "$object" != go.o ]; then
-            set -- --rename-section .init_array=.init_array.00104
-        elif is_musl; then # capi/host.c calls it
-            "$(tool objcopy)" --globalize-symbol "_rt0_${GOARCH}_linux_lib" "$object"
-            set -- --remove-section .init_array --redefine-sym "_rt0_${GOARCH}_linux_lib=aimdb__go_entry"
-        else
-            set -- --rename-section .init_array=.init_array.00103
+        set --
+        if [ "$object" = go.o ]; then
+            "$(tool objcopy)" --globalize-symbol "$entry" go.o
+            set -- --remove-section .init_array --redefine-sym "$entry=aimdb__go_entry" \
+                --add-symbol "aimdb__go_signals=$(place runtime.sigtable),global"
+        elif has "$object" _cgo_try_pthread_create; then
+            set -- --redefine-sym pthread_create=aimdb__go_thread \
+                --redefine-sym pthread_attr_getstacksize=aimdb__go_stack \
+                --redefine-sym pthread_key_create=aimdb__go_key
         fi
         "$(tool objcopy)" --redefine-syms=names "$@" "$object"
         mv "$object" "aimdb_$object"
     done
+}
+
+# Like Go's own -buildmode=c-shared: what lies in it is bound to it, and it stays.
+shared() {
+    file=libaimdb.so.$(of VERSION)
+    abi=$(of ABI_VERSION)
+    objects "$@"
+    case " $flags " in *" -s "*) strip=-s ;; *) strip= ;; esac
+    # shellcheck disable=SC2086 # the flags are words
+    $CC -shared $strip -o "$out/$file" ./*.o ${CGO_LDFLAGS-} -pthread \
+        -Wl,-soname,"libaimdb.so.$abi" -Wl,--version-script="$top/capi/libaimdb.map" \
+        -Wl,-z,relro -Wl,-z,nodelete -Wl,-Bsymbolic
+    ln -sf "$file" "$out/libaimdb.so.$abi"
+    ln -sf "libaimdb.so.$abi" "$out/libaimdb.so"
+}
+
+static() {
+    objects "$@"
     rm -f "$out/libaimdb.a"
-    "$(tool ar)" rcsD "$out/libaimdb.a" *.o
+    "$(tool ar)" rcsD "$out/libaimdb.a" -- *.o
 }
 
 cd "$top"

@@ -13,16 +13,20 @@ import (
 // block is still the one it means is a generation in the block, compared
 // under the block's lock.
 //
+// It is address space that becomes memory in pieces, as blocks are used: a host
+// that locks all its memory pays for no more.
+//
 // Blocks are reused. Their words keep the values they had: the user resets
 // those of them that no late thread can touch.
 type Arena struct {
 	Shift  uint   // log2 of the size of a block
 	Blocks uint32 // the most there can be
 
-	mu   sync.Mutex
-	base uintptr
-	next uint32   // the first block never used
-	free []uint32 // blocks used before
+	mu    sync.Mutex
+	base  uintptr
+	ready uint32   // so many blocks are memory; stored after base
+	next  uint32   // the first block never used
+	free  []uint32 // blocks used before
 }
 
 // Alloc gives a block's index.
@@ -37,15 +41,31 @@ func (a *Arena) Alloc() (uint32, error) {
 	if a.next == a.Blocks {
 		return 0, ErrNoMemory
 	}
-	if a.base == 0 {
-		region, err := Take(uint64(a.Blocks) << a.Shift)
-		if err != nil {
+	if a.next == a.ready {
+		if err := a.grow(); err != nil {
 			return 0, err
 		}
-		atomic.StoreUintptr(&a.base, region.Base())
 	}
 	a.next++
 	return a.next - 1, nil
+}
+
+// grow makes the next piece memory.
+func (a *Arena) grow() error {
+	const piece = 64 << 10
+	if a.base == 0 {
+		base, err := reserve(uintptr(a.Blocks) << a.Shift)
+		if err != nil {
+			return ErrNoMemory
+		}
+		atomic.StoreUintptr(&a.base, base)
+	}
+	ready := min(a.ready+piece>>a.Shift, a.Blocks)
+	if commit(a.base, uintptr(ready)<<a.Shift) != nil {
+		return ErrNoMemory
+	}
+	atomic.StoreUint32(&a.ready, ready)
+	return nil
 }
 
 // Free takes a block back.
@@ -59,11 +79,10 @@ func (a *Arena) Free(index uint32) {
 //
 //go:nosplit
 func (a *Arena) At(index uint32) uintptr {
-	base := atomic.LoadUintptr(&a.base)
-	if index >= a.Blocks || base == 0 {
+	if index >= atomic.LoadUint32(&a.ready) {
 		return 0
 	}
-	return base + uintptr(index)<<(a.Shift&63)
+	return atomic.LoadUintptr(&a.base) + uintptr(index)<<(a.Shift&63)
 }
 
 // IndexOf is the index of the block at an address.

@@ -33,7 +33,7 @@ func Take(size uint64) (Region, error) {
 	if rounded == 0 {
 		return Region{}, nil
 	}
-	base, err := reserve(rounded)
+	base, err := take(rounded)
 	if err != nil {
 		return Region{}, ErrNoMemory
 	}

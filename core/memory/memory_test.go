@@ -51,3 +51,22 @@ func TestArena_IndicesAreUniqueReusedAndBounded(t *testing.T) {
 	require.EqualValues(t, 1, index)
 	require.Zero(t, arena.At(3), "beyond the table")
 }
+
+func TestArena_BecomesMemoryInPieces(t *testing.T) {
+	arena := Arena{Shift: 12, Blocks: 100}
+	for want := range arena.Blocks {
+		index, err := arena.Alloc()
+		require.NoError(t, err)
+		require.Equal(t, want, index)
+		block := (*[512]uint64)(Pointer(arena.At(index)))
+		require.Zero(t, block[511])
+		block[511] = uint64(index)
+		if index == 0 {
+			require.Zero(t, arena.At(16), "64 KiB are memory: an index made up leads nowhere")
+			require.NotZero(t, arena.At(15))
+		}
+	}
+	for index := range arena.Blocks {
+		require.EqualValues(t, index, (*[512]uint64)(Pointer(arena.At(index)))[511], "blocks stay where they are")
+	}
+}

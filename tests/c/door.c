@@ -180,7 +180,7 @@ static void *signaller(void *argument) {
     return NULL;
 }
 
-/* Makes garbage in Go, some 100 KiB, which with GOGC=1 is soon collected:
+/* Makes garbage in Go, some 100 KiB, which with AIMDB_COLLECT is soon collected:
  * lifecycle a little, refusals with long texts much. */
 static void cycle(void) {
     aimdb_t *db = quiet_database();
@@ -353,9 +353,9 @@ static int run_part(const char *name, const char *door, FILE *output) {
             setenv("AIMDB_DOOR", door, 1);
         else
             unsetenv("AIMDB_DOOR");
-        setenv("GOGC", "1", 1);
+        setenv("AIMDB_COLLECT", "1", 1);
         if (output) {
-            setenv("GODEBUG", "gctrace=1", 1);
+            setenv("AIMDB_GODEBUG", "gctrace=1", 1);
             dup2(fileno(output), STDERR_FILENO);
         }
         alarm(110);

@@ -4,8 +4,6 @@
 // limits. Run with an argument it plays one part in a process of its own.
 
 #define _GNU_SOURCE
-#include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -91,25 +89,6 @@ static int segv_by_a_bad_pointer_to_produce(void) {
     return 1;
 }
 
-static volatile sig_atomic_t urgent;
-static void on_urgent(int s) {
-    UNUSED(s);
-    urgent++;
-}
-
-/* A second copy of the library, loaded after the handler is set. */
-static int sigurg_handler_set_before_loading(void) {
-    set_handler(SIGURG, on_urgent, SA_ONSTACK);
-    void *library = dlmopen(LM_ID_NEWLM, getenv("AIMDB_LIBRARY"), RTLD_NOW);
-    REQUIRE(library);
-    aimdb_status_t (*create)(const aimdb_config_t *, aimdb_t **);
-    *(void **)&create = dlsym(library, "aimdb_create");
-    aimdb_t *db;
-    REQUIRE(create(NULL, &db) == AIMDB_OK);
-    raise(SIGURG);
-    return urgent ? 0 : 1;
-}
-
 static int sigint_ends_the_process(void) {
     aimdb_t *db;
     running_record(&db);
@@ -132,7 +111,7 @@ static void on_profile(int s) {
 }
 
 /* A handler set by plain signal(), without SA_ONSTACK, at 2 kHz, while Go
- * collects garbage all the time (GOGC=1) and threads go in and out of Go. */
+ * collects garbage all the time (AIMDB_COLLECT) and threads go in and out of Go. */
 static int sigalrm_without_onstack(void) {
     signal(SIGALRM, on_alarm);
     set_handler(SIGPROF, on_profile, SA_ONSTACK | SA_RESTART);
@@ -159,7 +138,6 @@ static const struct part {
     {"segv_in_callback_reaches_the_host", segv_in_callback, 42 << 8},
     {"segv_in_host_reaches_the_host", segv_in_host, 42 << 8},
     {"segv_by_a_bad_pointer_to_produce", segv_by_a_bad_pointer_to_produce, 42 << 8},
-    {"sigurg_handler_set_before_loading", sigurg_handler_set_before_loading, 0},
     {"sigint_ends_the_process", sigint_ends_the_process, SIGINT},
     {"sigalrm_without_onstack", sigalrm_without_onstack, 0},
 };
@@ -169,7 +147,7 @@ static void run_part(const struct part *part) {
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) { /* a forked child can't use the library: a new program can */
-        setenv("GOGC", "1", 1);
+        setenv("AIMDB_COLLECT", "1", 1);
         execl(program, program, part->name, (char *)NULL);
         _exit(127);
     }
@@ -256,57 +234,11 @@ static void loading_leaves_limits_and_the_signal_mask_as_they_were(void) {
     OK(aimdb_destroy(db));
 }
 
-/* Counts the threads besides this one; all must block asynchronous signals.
- * While a thread is being started the C library blocks SIGURG too. */
-static int masked_threads(bool *urgent_open) {
-    static const int asynchronous[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGUSR1, SIGUSR2, SIGIO};
-    DIR *tasks = opendir("/proc/self/task");
-    int threads = 0;
-    *urgent_open = true;
-    for (struct dirent *entry; (entry = readdir(tasks));) {
-        char path[300], line[256];
-        if (entry->d_name[0] == '.' || atoi(entry->d_name) == getpid()) continue;
-        snprintf(path, sizeof path, "/proc/self/task/%s/status", entry->d_name);
-        FILE *f = fopen(path, "re");
-        if (!f) continue;
-        unsigned long long blocked = 0;
-        bool read = false;
-        while (fgets(line, sizeof line, f)) read = sscanf(line, "SigBlk: %llx", &blocked) == 1 || read;
-        fclose(f);
-        if (!read) continue; /* it has just ended */
-        for (size_t i = 0; i < sizeof asynchronous / sizeof *asynchronous; i++)
-            REQUIRE(blocked >> (asynchronous[i] - 1) & 1);
-        if (blocked >> (SIGURG - 1) & 1) *urgent_open = false;
-        threads++;
-    }
-    closedir(tasks);
-    return threads;
-}
-
-static void threads_of_the_library_block_asynchronous_signals(void) {
-    aimdb_t *db;
-    running_record(&db);
-    bool urgent_open = false;
-    while (!urgent_open) REQUIRE(masked_threads(&urgent_open) >= 4);
-    end_database(db);
-}
-
-static void sigurg_handler_set_after_loading_is_called(void) {
-    struct sigaction go;
-    sigaction(SIGURG, NULL, &go);
-    set_handler(SIGURG, on_urgent, SA_ONSTACK | SA_RESTART);
-    raise(SIGURG);
-    REQUIRE(urgent == 1);
-    sigaction(SIGURG, &go, NULL);
-}
-
 int main(int argc, char **argv) {
     program = argv[0];
     for (size_t i = 0; argc > 1 && i < sizeof parts / sizeof *parts; i++)
         if (!strcmp(argv[1], parts[i].name)) return parts[i].run();
     RUN(loading_leaves_limits_and_the_signal_mask_as_they_were);
-    RUN(threads_of_the_library_block_asynchronous_signals);
-    RUN(sigurg_handler_set_after_loading_is_called);
     RUN(a_child_is_refused_and_never_hangs_while_the_parent_produces);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) run_part(&parts[i]);
     return 0;

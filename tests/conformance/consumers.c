@@ -72,7 +72,7 @@ static void note_thread(struct sink *sink, aimdb_emitter_t *emitter, const aimdb
     sigset_t blocked;
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &blocked) == 0);
     static const int off[] = { SIGINT, SIGTERM, SIGALRM, SIGHUP, SIGUSR1, SIGCHLD, SIGWINCH };
-    static const int on[] = { SIGURG, SIGPROF, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+    static const int on[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL };
     for (size_t i = 0; i < COUNT(off); i++) CHECK(sigismember(&blocked, off[i]));
     for (size_t i = 0; i < COUNT(on); i++) CHECK(!sigismember(&blocked, on[i]));
 }

@@ -201,6 +201,35 @@ TEST(emitter_of_an_earlier_call_is_an_error_in_a_later_one)
     sink_end(&sink);
 }
 
+/* Keeps the first call's for long. */
+static void use_the_first_one(struct sink *sink, aimdb_emitter_t *emitter, const aimdb_message_t *m)
+{
+    struct kept *kept = sink->arg;
+    if (!kept->last)
+        kept->last = emitter;
+    else
+        CHECK_STATUS(aimdb_emit(kept->last, kept->to, m->data, m->size), AIMDB_ERR_EMITTER);
+}
+
+TEST(emitter_of_the_first_call_is_an_error_in_ten_thousand_later_ones)
+{
+    enum { LAST = 10000 };
+    aimdb_t *db = database();
+    struct kept kept = { NULL, NULL };
+    aimdb_record_t *a = record(db, "a", AIMDB_RING, LAST, 8);
+    kept.to = record(db, "b", AIMDB_RING, 16, 8);
+    struct sink sink = SINK;
+    sink.then = use_the_first_one;
+    sink.arg = &kept;
+    sink_subscribe(&sink, a);
+    started(db);
+    put_range(a, 1, LAST);
+    sink_await_done(&sink, LAST);
+    CHECK_EQ(stats_of_record(kept.to).produced, 0);
+    end(db);
+    sink_end(&sink);
+}
+
 static void emit_abroad(struct sink *sink, aimdb_emitter_t *emitter, const aimdb_message_t *message)
 {
     CHECK_STATUS(aimdb_emit(emitter, sink->arg, message->data, message->size), AIMDB_ERR_HANDLE);

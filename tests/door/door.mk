@@ -35,7 +35,7 @@ test-arm64: $(ARM64)/conformance $(ARM64)/door ## the rules on arm64, emulated, 
 	for door in direct cgo; do \
 	    export AIMDB_DOOR=$$door AIMDB_TEST_WATCHDOG=300; \
 	    $(QEMU) $(ARM64)/conformance || exit 1; \
-	    GOGC=1 $(QEMU) $(ARM64)/door storm || exit 1; \
+	    AIMDB_COLLECT=1 $(QEMU) $(ARM64)/door storm || exit 1; \
 	    $(QEMU) $(ARM64)/door fork || exit 1; \
 	    $(QEMU) $(ARM64)/door bad_pointer; test $$? = 42 || exit 1; \
 	done

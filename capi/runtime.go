@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+	_ "unsafe" // linkname
+)
+
+// makeThreads makes the runtime start the threads that it will later do with, one
+// for each processor and some to spare, while it is known that they can be had: so
+// many goroutines hold one each at the same time.
+func makeThreads(spare int) {
+	n := runtime.GOMAXPROCS(0) + spare
+	var held, ended sync.WaitGroup
+	held.Add(n)
+	ended.Add(n)
+	for range n {
+		go func() {
+			defer ended.Done()
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			held.Done()
+			held.Wait()
+		}()
+	}
+	ended.Wait()
+}
+
+// Collections are started here, not by the runtime (GOGC is off): after one of its
+// own a goroutine of it gives memory back, and sleeps on a timer in between. The
+// first timer opens the runtime's poller, whose descriptors a host that closes all
+// it does not know would take away, which ends the process. So nothing in the C
+// library sets a timer; freeOSMemory collects and gives all memory back at once,
+// and leaves that goroutine nothing to do.
+//
+//go:linkname freeOSMemory runtime/debug.freeOSMemory
+func freeOSMemory()
+
+var (
+	calls  atomic.Uint32
+	wanted = make(chan struct{}, 1)
+)
+
+// collectInTime is called by whatever C calls that allocates.
+func collectInTime() {
+	if calls.Add(1)%64 != 0 {
+		return
+	}
+	select {
+	case wanted <- struct{}{}:
+	default: // under way
+	}
+}
+
+// beginCollecting runs a first collection, which makes what the runtime needs for
+// all others, and the goroutine for these. It collects when as much has been
+// allocated as is live, and at least after bytes; 0: 4 MiB.
+func beginCollecting(after uint64) {
+	if after == 0 {
+		after = 4 << 20
+	}
+	freeOSMemory()
+	go func() {
+		heap := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
+		next := uint64(0)
+		for range wanted {
+			metrics.Read(heap)
+			if heap[0].Value.Uint64() < next {
+				continue
+			}
+			freeOSMemory()
+			metrics.Read(heap)
+			next = heap[0].Value.Uint64() + max(heap[1].Value.Uint64(), after)
+		}
+	}()
+}
