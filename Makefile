@@ -12,10 +12,10 @@ LINK    := -L$(BUILD) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
 STATICCHECK := $(BUILD)/tools/staticcheck
 
 .PHONY: help lib demo test lint header symbols test-go test-race test-faults test-harness test-c \
-        test-asan test-tsan soak clean toolchain
+        lib-asan lib-tsan test-asan test-tsan soak clean toolchain
 
 help: ## what there is
-	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
+	@sed -n 's/^\([a-z0-9 -]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 lib: $(LIB) ## build/libaimdb.so
 
@@ -83,6 +83,9 @@ test-faults: $(BUILD)/conformance $(FAULTS:%=$(BUILD)/faults/%/libaimdb.so) ## p
 
 test-harness: lib $(BUILD)/faults/fault_panic/libaimdb.so ## every function and status, from another Go runtime
 	AIMDB_LIBRARY=$(abspath $(BUILD))/libaimdb.so.0 go test ./tests/harness
+
+lib-asan lib-tsan: lib-%: ## build/asan, build/tsan: the library, its C side under a sanitizer
+	tools/build-sanitized.sh $* $(BUILD)/$*
 
 test-asan: lib ## the C tests under AddressSanitizer
 	tests/c/sanitize.sh asan

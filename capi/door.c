@@ -8,9 +8,7 @@
 #include "_cgo_export.h"
 #include "side.h"
 
-#if defined(__SANITIZE_THREAD__)
 char side_sync[1024];
-#endif
 
 /* A handler of the host's that was set without SA_ONSTACK would run on a Go
  * stack, which is too small for it: while a thread is in Go no asynchronous

@@ -179,18 +179,14 @@ aimdb_status_t side_read(void *known, size_t known_size, const void *given, cons
 aimdb_status_t side_check(const void *out, size_t first_size, const char *name);
 void side_write(void *given, const void *known, size_t known_size);
 
-/* Annotations for ThreadSanitizer, which can't see the orderings that Go makes. */
-#if defined(__SANITIZE_THREAD__)
-void __tsan_acquire(void *);
-void __tsan_release(void *);
+/* Annotations for ThreadSanitizer, which can't see the orderings that Go makes.
+ * They are there when the program is built with it, whatever the library is. */
+__attribute__((weak)) void __tsan_acquire(void *);
+__attribute__((weak)) void __tsan_release(void *);
 extern char side_sync[1024];
 #define SYNC_AT(handle) (&side_sync[(handle) & 1023])
-#define SYNC_ACQUIRE(handle) __tsan_acquire(SYNC_AT(handle))
-#define SYNC_RELEASE(handle) __tsan_release(SYNC_AT(handle))
-#else
-#define SYNC_ACQUIRE(handle) ((void)(handle))
-#define SYNC_RELEASE(handle) ((void)(handle))
-#endif
+#define SYNC_ACQUIRE(handle) (__tsan_acquire ? __tsan_acquire(SYNC_AT(handle)) : (void)0)
+#define SYNC_RELEASE(handle) (__tsan_release ? __tsan_release(SYNC_AT(handle)) : (void)0)
 #define SYNC_LIFECYCLE 1023u
 
 #define HANDLE(pointer) ((uint64_t)(uintptr_t)(pointer))

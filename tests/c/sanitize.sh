@@ -2,41 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs the C tests under a sanitizer: tests/c/sanitize.sh asan|tsan
-#
-# The library's C side is compiled with the sanitizer too. Go code is not: its
-# orderings are told to ThreadSanitizer by the annotations in capi/side.h. The
-# flag is given by a wrapper around the compiler, not in CGO_CFLAGS: cgo would
-# then order every call after every other, which hides the races that callbacks
-# have among themselves.
+# with the library's C side compiled for it (tools/build-sanitized.sh), and what
+# ThreadSanitizer says of programs also with the library that is installed.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 out=$top/build/$1
-mkdir -p "$out"
 case $1 in
 asan) flag=address programs="reentrancy threads lifetime limits integration mixed" ;;
 tsan) flag=thread programs="tsan_clean mixed" ;;
 *) echo "asan or tsan?" >&2; exit 2 ;;
 esac
 
-# Go links executables of its own while it builds; only C of this library is
-# to be instrumented.
-cat > "$out/cc" <<WRAPPER
-#!/bin/sh
-for word in "\$@"; do
-    case \$word in -shared) exec gcc "\$@" -fsanitize=$flag ;; esac
-done
-for word in "\$@"; do
-    case \$word in *.c) case \$word in _cgo_*|*.cgo2.c) ;; *) exec gcc "\$@" -fsanitize=$flag -g ;; esac ;; esac
-done
-exec gcc "\$@"
-WRAPPER
-chmod +x "$out/cc"
-CC=$out/cc "$top/tools/build-lib.sh" "$out"
+"$top/tools/build-sanitized.sh" "$1" "$out"
 
-compile() {
+compile() { # PROGRAM, with the library in DIRECTORY
     gcc -std=gnu11 -g -O1 -fsanitize=$flag -I"$top/capi" "$top/tests/c/$1.c" -o "$out/$1" \
-        -L"$out" -laimdb -Wl,-rpath,"$out" -lpthread -ldl
+        -L"${2:-$out}" -laimdb -Wl,-rpath,"${2:-$out}" -lpthread -ldl
 }
 
 # An alternate stack of the sanitizer's own would take the place of Go's.
@@ -57,11 +39,16 @@ if [ "$1" = asan ]; then
 fi
 
 if [ "$1" = tsan ]; then
-    compile tsan_planted
-    if "$out/tsan_planted" > "$out/planted.log" 2>&1; then
-        echo "the planted race was not found" >&2
-        exit 1
-    fi
-    grep -q "data race" "$out/planted.log" || { cat "$out/planted.log" >&2; exit 1; }
-    echo "tsan: the planted race was found"
+    compile tsan_clean "$top/build"
+    "$out/tsan_clean"
+    echo "tsan: tsan_clean, with the library that is installed"
+    for library in "$out" "$top/build"; do
+        compile tsan_planted "$library"
+        if "$out/tsan_planted" > "$out/planted.log" 2>&1; then
+            echo "the planted race was not found with $library" >&2
+            exit 1
+        fi
+        grep -q "data race" "$out/planted.log" || { cat "$out/planted.log" >&2; exit 1; }
+    done
+    echo "tsan: the planted race was found, with either library"
 fi
