@@ -12,7 +12,7 @@ LINK    := -L$(BUILD) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
 STATICCHECK := $(BUILD)/tools/staticcheck
 
 .PHONY: help lib demo test lint header symbols test-go test-race test-faults test-harness test-c \
-        lib-asan lib-tsan test-asan test-tsan soak clean toolchain
+        lib-asan lib-tsan lib-named test-asan test-tsan soak clean toolchain
 
 help: ## what there is
 	@sed -n 's/^\([a-z0-9 -]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -22,7 +22,7 @@ lib: $(LIB) ## build/libaimdb.so
 demo: $(BUILD)/gateway ## the gateway on this machine's own figures: 10 s at 1 kHz
 	$(BUILD)/gateway --seconds 10 --rate 1000 --require-lag
 
-TESTS := lint header abi test-go test-race test-door test-c test-cpp test-install test-faults \
+TESTS := lint header abi test-go test-race test-door test-c test-cpp test-install test-docs test-faults \
          test-harness test-asan test-tsan test-python test-wheel test-musl test-cross
 
 test: $(TESTS) ## everything
@@ -86,6 +86,9 @@ test-harness: lib $(BUILD)/faults/fault_panic/libaimdb.so ## every function and 
 
 lib-asan lib-tsan: lib-%: ## build/asan, build/tsan: the library, its C side under a sanitizer
 	tools/build-sanitized.sh $* $(BUILD)/$*
+
+lib-named: ## build/named: the library with the names of its functions, for gdb and perf
+	AIMDB_GO_LDFLAGS= tools/build-lib.sh $(BUILD)/named
 
 test-asan: lib ## the C tests under AddressSanitizer
 	tests/c/sanitize.sh asan

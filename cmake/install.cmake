@@ -34,3 +34,29 @@ install(CODE "
   set(VERSION \"${VERSION}\")
   configure_file(\"${PROJECT_SOURCE_DIR}/cmake/aimdb.pc.in\" \"${generated}/aimdb.pc\" @ONLY)")
 install(FILES ${generated}/aimdb.pc DESTINATION ${LIBDIR}/pkgconfig)
+
+# Man pages, suppressions, guide.
+find_program(PYTHON3 python3)
+set(examples ${PROJECT_SOURCE_DIR}/examples/c)
+if(PYTHON3)
+  file(GLOB example_sources CONFIGURE_DEPENDS ${examples}/man/*.c)
+  add_custom_command(
+    OUTPUT ${PROJECT_BINARY_DIR}/man/made
+    COMMAND ${PYTHON3} tools/docs/header.py man capi/aimdb.h ${examples} ${PROJECT_BINARY_DIR}/man/man3
+    COMMAND ${CMAKE_COMMAND} -E touch ${PROJECT_BINARY_DIR}/man/made
+    DEPENDS capi/aimdb.h tools/docs/header.py ${examples}/hello.c ${example_sources}
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+    VERBATIM)
+  add_custom_target(man_pages ALL DEPENDS ${PROJECT_BINARY_DIR}/man/made)
+  install(DIRECTORY ${PROJECT_BINARY_DIR}/man/man3 DESTINATION ${CMAKE_INSTALL_MANDIR})
+else()
+  message(STATUS "AimDB: no python3, so no man pages")
+endif()
+install(FILES tools/valgrind.supp DESTINATION ${CMAKE_INSTALL_DATADIR}/aimdb)
+install(FILES docs/guide.md docs/sanitizers.md DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/doc/aimdb)
+
+# The loader's cache knows system directories.
+install(CODE [[
+  if("$ENV{DESTDIR}" STREQUAL "" AND CMAKE_INSTALL_PREFIX MATCHES "^(/|/usr|/usr/local)/?$")
+    execute_process(COMMAND sh -c "test $(id -u) != 0 || ! command -v ldconfig >/dev/null || ldconfig")
+  endif()]])

@@ -4,7 +4,7 @@
 # bindings/python.
 
 DEB    := $(BUILD)/deb
-DATE   := $(shell git log -1 --format=%cD 2>/dev/null || date -R)
+DATE    = $(shell git log -1 --format=%cD 2>/dev/null || date -R)
 PYTHON := $(wildcard bindings/python/aimdb)
 
 .PHONY: deb

@@ -6,25 +6,38 @@
 REFERENCE := docs/reference
 PDOC      := 16.0.0
 PACKAGES  := core core/buffers core/park core/memory
+GUIDES    := docs/guide.md docs/sanitizers.md
+MAN3      := $(BUILD)/man/man3
+MADE_MAN  := $(BUILD)/man/made
 
-.PHONY: docs man
+.PHONY: docs man test-docs
 
 docs: man ## docs/reference: C and C++, man pages, Go, Python
 	@tools/need.sh doxygen=doxygen
 	OUTPUT_DIRECTORY=$(REFERENCE) PROJECT_NUMBER=$(VERSION) doxygen tools/docs/Doxyfile
-	mkdir -p $(REFERENCE)/go
+	mkdir -p $(REFERENCE)/go $(REFERENCE)/man
+	for p in $(MAN3)/*.3; do mandoc -T html -O man=%N.%S.html $$p > $(REFERENCE)/man/$$(basename $$p).html || exit 1; done
 	for p in $(PACKAGES); do go doc -all ./$$p > $(REFERENCE)/go/$$(echo $$p | tr / .).txt || exit 1; done
 ifneq ($(wildcard bindings/python/aimdb),)
 	$(MAKE) --no-print-directory docs-python
 endif
 	@echo "docs/reference/c/index.html"
 
-man: ## docs/reference/man: a page for each function
+$(MADE_MAN): capi/aimdb.h tools/docs/header.py $(wildcard examples/c/hello.c examples/c/man/*.c)
+	rm -rf $(@D)
+	python3 tools/docs/header.py man capi/aimdb.h examples/c $(MAN3)
+	touch $@
+
+# Not everybody who builds the library has Python.
+ifneq ($(shell command -v python3),)
+lib: $(MADE_MAN)
+endif
+
+man: ## build/man: a page for each function and type
 	@tools/need.sh python3=python3 mandoc=mandoc
-	rm -rf $(REFERENCE)/man
-	python3 tools/docs/header.py man capi/aimdb.h $(REFERENCE)/man/man3
-	mandoc -T lint -W warning $(REFERENCE)/man/man3/*.3
-	cd $(REFERENCE)/man/man3 && for f in $$(cat $(CURDIR)/capi/symbols.txt); do test -e $$f.3 || { echo "no page for $$f"; exit 1; }; done
+	$(MAKE) --no-print-directory $(MADE_MAN)
+	mandoc -T lint -W warning $(MAN3)/*.3
+	cd $(MAN3) && for f in $$(cat $(CURDIR)/capi/symbols.txt); do test -e $$f.3 || { echo "no page for $$f"; exit 1; }; done
 
 # pdoc imports the package, which loads the library.
 .PHONY: docs-python
@@ -36,7 +49,7 @@ docs-python: lib
 	    PYTHONWARNINGS=error $(BUILD)/pdoc/bin/pdoc -o $(REFERENCE)/python aimdb 2> $(BUILD)/pdoc.log; \
 	    status=$$?; cat $(BUILD)/pdoc.log >&2; test $$status = 0 && ! grep -qi warn $(BUILD)/pdoc.log
 
-install-man: man ## the man pages, under PREFIX
-	install -d '$(call to,$(MANDIR))/man3'
-	cp -P $(REFERENCE)/man/man3/*.3 '$(call to,$(MANDIR))/man3'
-.PHONY: install-man
+test-docs: lib static man lib-asan lib-tsan lib-named ## man pages, guide, reference: rendered, their programs run, what they say of tools
+	@tools/need.sh mandoc=mandoc man=man-db groff=groff col=bsdextrautils pkg-config=pkg-config doxygen=doxygen \
+	    valgrind=valgrind gdb=gdb gcc=gcc setarch=util-linux
+	tests/docs/run.sh $(BUILD)

@@ -16,19 +16,60 @@ minor=${minor%.*}
 
 quietly() { "$@" > "$work/log" 2>&1 || { cat "$work/log" >&2; echo "failed: $*" >&2; exit 1; }; }
 
+# Installing takes nothing but what copies files. Whoever calls anything else
+# meets a stand-in that says so.
+bare=$work/bare
+mkdir "$bare"
+for tool in make cmake sh sed find install cp basename test id chmod od rm mkdir; do
+    ln -s "$(command -v "$tool")" "$bare/$tool"
+done
+for tool in go gcc cc g++ clang apt-get apt sudo git curl python3 cmake3 ninja ldconfig; do
+    printf '#!/bin/sh\necho "%s $*" >> "%s"\nexit 1\n' "$tool" "$work/called" > "$bare/$tool"
+    chmod +x "$bare/$tool"
+done
+barely() {
+    quietly env PATH="$bare" "$@"
+    [ ! -e "$work/called" ] || { echo "'$*' calls:" >&2; cat "$work/called" >&2; exit 1; }
+}
+
 # Both installations hold the same files, and the same text but for the prefix.
-quietly make -C "$top" install PREFIX="$work/by make"
+barely make -C "$top" install PREFIX="$work/by make"
 quietly make -C "$top" install PREFIX=/usr LIBDIR="lib/$(gcc -print-multiarch)" DESTDIR="$work/staged"
 quietly cmake -G Ninja -S "$top" -B "$work/cmake" -DCMAKE_INSTALL_LIBDIR=lib \
     -DAIMDB_BUILD_TESTS=OFF -DAIMDB_BUILD_EXAMPLES=OFF
 quietly cmake --build "$work/cmake"
-quietly cmake --install "$work/cmake" --prefix "$work/by cmake"
+barely cmake --install "$work/cmake" --prefix "$work/by cmake"
 (cd "$work/by make" && find . | sort) > "$work/made"
 (cd "$work/by cmake" && find . | sort) | diff "$work/made" -
 sed "s|by make|by cmake|" "$work/by make/lib/pkgconfig/aimdb.pc" | diff - "$work/by cmake/lib/pkgconfig/aimdb.pc"
 diff -r "$work/by make/lib/cmake" "$work/by cmake/lib/cmake"
 diff -r "$work/by make/include" "$work/by cmake/include"
-echo "make install and cmake --install agree"
+diff -r "$work/by make/share" "$work/by cmake/share"
+while read -r f; do [ -e "$work/by make/share/man/man3/$f.3" ]; done < "$top/capi/symbols.txt"
+[ -s "$work/by make/share/aimdb/valgrind.supp" ] && [ -s "$work/by make/share/doc/aimdb/guide.md" ]
+echo "make install and cmake --install agree, and need no Go, compiler or network"
+
+# Without a library there is nothing to install, and nothing is built.
+if env PATH="$bare" make -C "$top" install BUILD="$work/none" PREFIX="$work/nothing" > "$work/log" 2>&1; then
+    echo "make install without a library succeeds" >&2
+    exit 1
+fi
+grep -q "make lib" "$work/log" && [ ! -e "$work/nothing" ] && [ ! -e "$work/called" ]
+
+# The loader's cache is renewed for a system prefix, by root, and else not.
+says() { make -n -C "$top" install "$@" | grep -c ldconfig || true; }
+[ "$(says PREFIX=/usr/local)" = 1 ] && [ "$(says PREFIX=/usr)" = 1 ]
+[ "$(says PREFIX=/usr DESTDIR=/x)" = 0 ] && [ "$(says PREFIX=/opt/aimdb)" = 0 ]
+if unshare -rm true 2>/dev/null; then # a /usr/local of our own, as root
+    for install in "make -C '$top' install" "cmake --install '$work/cmake' --prefix /usr/local"; do
+        rm -f "$work/called"
+        ln -sf "$(command -v true)" "$bare/true"
+        quietly unshare -rm sh -c "mount -t tmpfs none /usr/local && PATH='$bare' && $install; test -e /usr/local/lib/libaimdb.so"
+        grep -q ldconfig "$work/called" || { echo "$install: no ldconfig" >&2; exit 1; }
+    done
+    rm -f "$work/called"
+fi
+echo "ldconfig: by root for a system prefix without DESTDIR"
 
 project() { # GENERATOR FROM DEFINITIONS...
     generator=$1 from=$2
