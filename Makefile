@@ -12,7 +12,7 @@ LINK    := -L$(BUILD) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
 STATICCHECK := $(BUILD)/tools/staticcheck
 
 .PHONY: help lib demo test lint header symbols test-go test-race test-faults test-harness test-c \
-        lib-asan lib-tsan lib-named test-asan test-tsan soak clean toolchain
+        lib-asan lib-tsan lib-named lib-valgrind test-asan test-tsan soak clean toolchain
 
 help: ## what there is
 	@sed -n 's/^\([a-z0-9 -]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -89,6 +89,9 @@ lib-asan lib-tsan: lib-%: ## build/asan, build/tsan: the library, its C side und
 
 lib-named: ## build/named: the library with the names of its functions, for gdb and perf
 	AIMDB_GO_LDFLAGS= tools/build-lib.sh $(BUILD)/named
+
+lib-valgrind: ## build/valgrind: likewise, and tells valgrind of Go's stacks
+	AIMDB_GO_LDFLAGS= tools/build-lib.sh $(BUILD)/valgrind -tags valgrind
 
 test-asan: lib ## the C tests under AddressSanitizer
 	tests/c/sanitize.sh asan

@@ -49,7 +49,7 @@ docs-python: lib
 	    PYTHONWARNINGS=error $(BUILD)/pdoc/bin/pdoc -o $(REFERENCE)/python aimdb 2> $(BUILD)/pdoc.log; \
 	    status=$$?; cat $(BUILD)/pdoc.log >&2; test $$status = 0 && ! grep -qi warn $(BUILD)/pdoc.log
 
-test-docs: lib static man lib-asan lib-tsan lib-named ## man pages, guide, reference: rendered, their programs run, what they say of tools
+test-docs: lib static man lib-asan lib-tsan lib-named lib-valgrind ## man pages, guide, reference: rendered, their programs run, what they say of tools
 	@tools/need.sh mandoc=mandoc man=man-db groff=groff col=bsdextrautils pkg-config=pkg-config doxygen=doxygen \
 	    valgrind=valgrind gdb=gdb gcc=gcc setarch=util-linux
 	tests/docs/run.sh $(BUILD)
