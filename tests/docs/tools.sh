@@ -75,7 +75,7 @@ echo "helgrind and drd: nothing, and a race of the program"
 named="env LD_LIBRARY_PATH=$build/named"
 finds "callback (" gdb -q -batch -ex run -ex bt --args "$work/app" fault
 finds '"aimdb:r' gdb -q -batch -ex run -ex bt --args "$work/app" fault
-finds "dispatch.c" $named gdb -q -batch -ex "handle SIGURG nostop noprint pass" -ex run -ex bt --args "$work/app" fault
+finds "dispatch.c" $named gdb -q -batch -ex run -ex bt --args "$work/app" fault
 silent gdb -q -batch -return-child-result -ex run --args "$work/app" nothing
 echo "gdb: the callback's frame, the thread's name, names of the library"
 
