@@ -54,8 +54,8 @@ void refused(aimdb::Database &db, aimdb::Record<double> &record,
 #ifdef REFUSED_11 // nodiscard
     record.subscribe([](double) {});
 #endif
-#ifdef REFUSED_12                                                    // no matching function
-    (void)record.subscribe([](double) {}, std::make_unique<int>(1)); // no owner
+#ifdef REFUSED_12 // no matching function
+    (void)record.subscribe([](double) {}, std::make_unique<int>(1));
 #endif
     // What is AIMDB_OK or throws need not be.
 #ifdef AIMDB_EXCEPTIONS
