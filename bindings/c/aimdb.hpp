@@ -206,9 +206,10 @@ template <typename T> constexpr const char *arithmetic_name() noexcept {
         return bytes == 2 ? "char16" : "char32";
     } else if constexpr (std::is_floating_point_v<T>) {
         constexpr int digits = std::numeric_limits<T>::digits;
-        static_assert(digits == 24 || digits == 53 || digits == 64 || digits == 113,
+        static_assert(digits == 11 || digits == 24 || digits == 53 || digits == 64 || digits == 113,
                       "specialise aimdb::TypeName<T>");
-        return digits == 24   ? "float32"
+        return digits == 11   ? "float16"
+               : digits == 24 ? "float32"
                : digits == 53 ? "float64"
                : digits == 64 ? "float80"
                               : "float128";
@@ -1148,7 +1149,7 @@ template <typename T> class Record {
   public:
     Record() noexcept = default;
     /// Of a record of C, or of another mode, on the same libaimdb. AIMDB_ERR_TYPE
-    /// as from Database::open.
+    /// as from Database::open, but last_error() is not about it.
     static Result<Record> from_handle(aimdb_record_t *handle) AIMDB_NOEXCEPT {
         Record record(handle, {});
         const Result<RecordInfo> info = record.info();
