@@ -33,7 +33,9 @@ modes() {
     compile -std=c++17 -DAIMDB_EXCEPTIONS -c "$top/tests/cpp/modes.cpp" -o "$out/throwing.o"
     compile -std=c++17 -fno-exceptions -c "$top/tests/cpp/modes.cpp" -o "$out/without.o"
     for order in "returning throwing without" "throwing without returning" "without returning throwing"; do
-        link $(printf "$out/%s.o " $order) -o "$out/modes"
+        set --
+        for unit in $order; do set -- "$@" "$out/$unit.o"; done
+        link "$@" -o "$out/modes"
         "$out/modes" 2> "$out/log" || { cat "$out/log"; return 1; }
         [ "$(grep -c 'd: a consumer threw' "$out/log")" = 2 ] || { cat "$out/log"; return 1; }
     done
