@@ -24,7 +24,13 @@
 // Ownership. Database, Subscription and Reader own what they stand for and can
 // only be moved; their destructors end it. Record is a handle to copy freely,
 // valid until its database is destroyed. After that, and if empty or moved
-// from, every object answers AIMDB_ERR_HANDLE: nothing dangles.
+// from, every object answers AIMDB_ERR_HANDLE: nothing dangles. (What callables
+// refer to is theirs to keep: see Subscription.)
+//
+// C handles. Each object gives its own with handle() or release().
+// Database::from_handle and Record<T>::from_handle take one of C and leave it
+// C's; Subscription and Reader are constructed from one and own it. So a plugin
+// in C++ works on the database of a host in C.
 //
 // Threads. Every const member may be called from any thread at any time, also
 // inside callbacks. Moving, assigning or destroying an object while another
@@ -34,9 +40,17 @@
 // header is included. Calls give a Status, or a Result<T>: a T or a Status.
 // With AIMDB_EXCEPTIONS, negative statuses are thrown as aimdb::Error instead,
 // by the call itself; outcomes (AIMDB_EMPTY, AIMDB_TIMEOUT, ...) still are
-// returned. Both kinds of translation unit can be linked together. The header
-// needs neither exceptions nor RTTI. A bad_alloc passes through only from the
-// user's own constructors.
+// returned, and so is AIMDB_ERR_TOO_SMALL of a receive or peek into a buffer. A
+// Status must be looked at; a Done, with AIMDB_EXCEPTIONS, need not be: the call
+// threw or it is AIMDB_OK. The header needs neither exceptions nor RTTI. A
+// bad_alloc passes through only from the user's own constructors.
+//
+// Modes. There are three: with AIMDB_EXCEPTIONS; without; and compiled with
+// -fno-exceptions. Units of all can be linked together. Status, Span, Bytes,
+// TypeName, options and statistics are the same types in each. The others are
+// not (a function that takes a Record, defined in another mode, is an undefined
+// reference), and pass as handles: give record.handle(), db.handle() or
+// reader.release(), and make the object of them on the other side.
 //
 // Callables. They are moved to the heap once, when they are given, and
 // destroyed once, when the library will never call them again (on any thread).
@@ -50,6 +64,7 @@
 
 #include <aimdb.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -57,6 +72,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
@@ -70,24 +87,31 @@ static_assert(AIMDB_ABI_VERSION == 0, "aimdb.hpp and aimdb.h are of different ve
 #error "AIMDB_EXCEPTIONS needs exceptions, and -fno-exceptions is given"
 #endif
 
-#ifdef AIMDB_EXCEPTIONS
-#include <stdexcept>
-#include <string>
-#define AIMDB_MODE throwing
-#define AIMDB_NOEXCEPT
-#else
-#define AIMDB_MODE returning
-#define AIMDB_NOEXCEPT noexcept
-#endif
 #ifdef __cpp_exceptions
 #include <exception>
 #endif
+#ifdef AIMDB_EXCEPTIONS
+#include <stdexcept>
+#include <string>
+#define AIMDB_NOEXCEPT
+#else
+#define AIMDB_NOEXCEPT noexcept
+#endif
+
+// What is compiled differently has different names, or the linker would take the
+// one for the other.
+#if defined(AIMDB_EXCEPTIONS)
+#define AIMDB_MODE throwing
+#elif defined(__cpp_exceptions)
+#define AIMDB_MODE returning
+#else
+#define AIMDB_MODE without_exceptions
+#endif
 
 namespace aimdb {
-inline namespace AIMDB_MODE {
 
 
-// STATUS AND RESULT -----------------------------------------------------------
+// STATUS ----------------------------------------------------------------------
 
 /// An aimdb_status_t, to be compared with its constants: `s == AIMDB_CLOSED`.
 class [[nodiscard]] Status {
@@ -113,76 +137,6 @@ class [[nodiscard]] Status {
 inline const char *last_error() noexcept {
     return aimdb_last_error();
 }
-
-#ifdef AIMDB_EXCEPTIONS
-/// A status that was thrown. what() has its text and that of last_error().
-class Error : public std::runtime_error {
-  public:
-    explicit Error(Status status)
-        : std::runtime_error(std::string(status.text()) + (status.is_error()
-                                                               ? std::string(": ") + last_error()
-                                                               : std::string())),
-          status_(status) {}
-    Status status() const noexcept { return status_; }
-
-  private:
-    Status status_;
-};
-#endif
-
-namespace detail {
-/// Where each status of the library passes.
-inline Status checked(aimdb_status_t status) AIMDB_NOEXCEPT {
-#ifdef AIMDB_EXCEPTIONS
-    if (status < 0) throw Error(status);
-#endif
-    return status;
-}
-
-[[noreturn]] inline void no_value(Status status) {
-#ifdef AIMDB_EXCEPTIONS
-    throw Error(status);
-#else
-    std::fprintf(stderr, "aimdb: value() of a result without one: %s: %s\n", status.text(),
-                 last_error());
-    std::abort();
-#endif
-}
-} // namespace detail
-
-/// A T, or the status that says why there is none.
-template <typename T> class [[nodiscard]] Result {
-  public:
-    Result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : value_(std::move(value)) {}
-    /// `status` is not AIMDB_OK.
-    Result(Status status) noexcept : status_(status) {}
-    bool ok() const noexcept { return value_.has_value(); }
-    explicit operator bool() const noexcept { return ok(); }
-    Status status() const noexcept { return status_; }
-    /// The value. Without one the program ends with a message (with
-    /// AIMDB_EXCEPTIONS: an Error is thrown).
-    T &value() & {
-        if (!value_) detail::no_value(status_);
-        return *value_;
-    }
-    const T &value() const & {
-        if (!value_) detail::no_value(status_);
-        return *value_;
-    }
-    T &&value() && {
-        if (!value_) detail::no_value(status_);
-        return std::move(*value_);
-    }
-    /// The value; there must be one.
-    T &operator*() noexcept { return *value_; }
-    const T &operator*() const noexcept { return *value_; }
-    T *operator->() noexcept { return &*value_; }
-    const T *operator->() const noexcept { return &*value_; }
-
-  private:
-    std::optional<T> value_;
-    Status status_;
-};
 
 
 // BYTES AND TYPES -------------------------------------------------------------
@@ -226,6 +180,7 @@ inline std::string_view as_text(Bytes bytes) noexcept {
 /// another name or another size is refused with AIMDB_ERR_TYPE. A type says it
 /// itself, `static constexpr const char *aimdb_type = "acme.Temperature";`, or
 /// this template is specialised for it. Change the name when the layout changes.
+/// Arithmetic types, std::byte and std::array of what has a name have one.
 template <typename T, typename = void> struct TypeName {
     static_assert(!std::is_same_v<T, T>, "give T a `static constexpr const char *aimdb_type`, or "
                                          "specialise aimdb::TypeName<T>");
@@ -233,18 +188,81 @@ template <typename T, typename = void> struct TypeName {
 template <typename T> struct TypeName<T, std::void_t<decltype(T::aimdb_type)>> {
     static constexpr const char *value = T::aimdb_type;
 };
-// clang-format off
-template <> struct TypeName<std::int8_t> { static constexpr const char *value = "int8"; };
-template <> struct TypeName<std::int16_t> { static constexpr const char *value = "int16"; };
-template <> struct TypeName<std::int32_t> { static constexpr const char *value = "int32"; };
-template <> struct TypeName<std::int64_t> { static constexpr const char *value = "int64"; };
-template <> struct TypeName<std::uint8_t> { static constexpr const char *value = "uint8"; };
-template <> struct TypeName<std::uint16_t> { static constexpr const char *value = "uint16"; };
-template <> struct TypeName<std::uint32_t> { static constexpr const char *value = "uint32"; };
-template <> struct TypeName<std::uint64_t> { static constexpr const char *value = "uint64"; };
-template <> struct TypeName<float> { static constexpr const char *value = "float32"; };
-template <> struct TypeName<double> { static constexpr const char *value = "float64"; };
-// clang-format on
+
+namespace detail {
+/// By what a type holds, not by how C++ spells it: the same on each machine.
+template <typename T> constexpr const char *arithmetic_name() noexcept {
+    constexpr std::size_t bytes = sizeof(T);
+    if constexpr (std::is_same_v<T, bool>) {
+        return "bool";
+    } else if constexpr (std::is_same_v<T, char>) { // signed or not
+        return "char";
+#ifdef __cpp_char8_t
+    } else if constexpr (std::is_same_v<T, char8_t>) {
+        return "char8";
+#endif
+    } else if constexpr (std::is_same_v<T, char16_t> || std::is_same_v<T, char32_t> ||
+                         std::is_same_v<T, wchar_t>) {
+        return bytes == 2 ? "char16" : "char32";
+    } else if constexpr (std::is_floating_point_v<T>) {
+        constexpr int digits = std::numeric_limits<T>::digits;
+        static_assert(digits == 11 || digits == 24 || digits == 53 || digits == 64 || digits == 113,
+                      "specialise aimdb::TypeName<T>");
+        return digits == 11   ? "float16"
+               : digits == 24 ? "float32"
+               : digits == 53 ? "float64"
+               : digits == 64 ? "float80"
+                              : "float128";
+    } else {
+        static_assert(bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16,
+                      "specialise aimdb::TypeName<T>");
+        constexpr bool is_signed = std::is_signed_v<T>;
+        return bytes == 1   ? is_signed ? "int8" : "uint8"
+               : bytes == 2 ? is_signed ? "int16" : "uint16"
+               : bytes == 4 ? is_signed ? "int32" : "uint32"
+               : bytes == 8 ? is_signed ? "int64" : "uint64"
+               : is_signed  ? "int128"
+                            : "uint128";
+    }
+}
+} // namespace detail
+
+/// "bool", "char", "int8" to "uint64", "float32", "float64", ...
+template <typename T> struct TypeName<T, std::enable_if_t<std::is_arithmetic_v<T>>> {
+    static constexpr const char *value = detail::arithmetic_name<T>();
+};
+template <> struct TypeName<std::byte> { static constexpr const char *value = "byte"; };
+
+namespace detail {
+template <typename T> struct Innermost { using type = T; };
+template <typename T, std::size_t N> struct Innermost<std::array<T, N>> : Innermost<T> {};
+
+/// "float64[2][3]", as C would declare it.
+template <typename T, std::size_t N> struct ArrayName {
+    char text[2 * AIMDB_TYPE_NAME_MAX] = {};
+    constexpr ArrayName() noexcept {
+        const std::string_view element = TypeName<T>::value;
+        const std::string_view innermost = TypeName<typename Innermost<T>::type>::value;
+        char *end = text;
+        for (char c : innermost) *end++ = c;
+        *end++ = '[';
+        std::size_t unit = 1;
+        while (N / unit >= 10) unit *= 10;
+        for (; unit != 0; unit /= 10) *end++ = static_cast<char>('0' + N / unit % 10);
+        *end++ = ']';
+        for (char c : element.substr(innermost.size())) *end++ = c;
+    }
+};
+} // namespace detail
+
+/// "float64[16]", "acme.Point[2][3]": the element's name and the extents.
+template <typename T, std::size_t N> struct TypeName<std::array<T, N>> {
+  private:
+    static constexpr detail::ArrayName<T, N> name{};
+
+  public:
+    static constexpr const char *value = name.text;
+};
 
 namespace detail {
 /// How a T is stored in a record and seen in the library's memory, which is
@@ -391,6 +409,105 @@ struct ConsumerOptions {
 };
 
 
+inline namespace AIMDB_MODE {
+
+
+// RESULT ----------------------------------------------------------------------
+
+#ifdef AIMDB_EXCEPTIONS
+/// A status that was thrown. what() has its text and what it is about.
+class Error : public std::runtime_error {
+  public:
+    explicit Error(Status status) : Error(status, status.is_error() ? last_error() : "") {}
+    Error(Status status, const char *about)
+        : std::runtime_error(std::string(status.text()) + (*about ? ": " : "") + about),
+          status_(status) {}
+    Status status() const noexcept { return status_; }
+
+  private:
+    Status status_;
+};
+
+/// Of a call that is AIMDB_OK or throws: nothing is lost if nobody looks at it.
+class Done : public Status {
+  public:
+    constexpr Done(Status status) noexcept : Status(status) {}
+};
+#else
+using Done = Status;
+#endif
+
+namespace by_mode {
+/// Where each status of the library passes.
+inline Status checked(aimdb_status_t status) AIMDB_NOEXCEPT {
+#ifdef AIMDB_EXCEPTIONS
+    if (status < 0) throw Error(status);
+#endif
+    return status;
+}
+/// Of a receive into the caller's buffer: that it is too small is an outcome.
+inline Status received(aimdb_status_t status) AIMDB_NOEXCEPT {
+    return status == AIMDB_ERR_TOO_SMALL ? Status(status) : checked(status);
+}
+/// An error found here, of which last_error() knows nothing.
+inline Status refused(aimdb_status_t status, const char *about) AIMDB_NOEXCEPT {
+#ifdef AIMDB_EXCEPTIONS
+    throw Error(status, about);
+#else
+    (void)about;
+    return status;
+#endif
+}
+
+[[noreturn]] inline void no_value(Status status) {
+#ifdef AIMDB_EXCEPTIONS
+    throw Error(status);
+#else
+    std::fprintf(stderr, "aimdb: value() of a result without one: %s: %s\n", status.text(),
+                 last_error());
+    std::abort();
+#endif
+}
+} // namespace by_mode
+
+/// A T, or the status that says why there is none.
+template <typename T> class [[nodiscard]] Result {
+  public:
+    Result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : value_(std::move(value)) {}
+    /// `status` is not AIMDB_OK.
+    Result(Status status) noexcept : status_(status) {}
+    bool ok() const noexcept { return value_.has_value(); }
+    explicit operator bool() const noexcept { return ok(); }
+    Status status() const noexcept { return status_; }
+    /// The same, by the name that std::expected has for it.
+    Status error() const noexcept { return status_; }
+    /// The value. Without one the program ends with a message (with
+    /// AIMDB_EXCEPTIONS: an Error is thrown).
+    T &value() & {
+        if (!value_) by_mode::no_value(status_);
+        return *value_;
+    }
+    const T &value() const & {
+        if (!value_) by_mode::no_value(status_);
+        return *value_;
+    }
+    T &&value() && {
+        if (!value_) by_mode::no_value(status_);
+        return std::move(*value_);
+    }
+    /// The value; there must be one.
+    T &operator*() & { return *value_; }
+    const T &operator*() const & { return *value_; }
+    T &&operator*() && { return std::move(*value_); }
+    T *operator->() noexcept { return &*value_; }
+    const T *operator->() const noexcept { return &*value_; }
+
+  private:
+    std::optional<T> value_;
+    Status status_;
+};
+
+
 // WHAT CALLABLES ARE GIVEN ----------------------------------------------------
 
 template <typename T> class Record;
@@ -405,8 +522,9 @@ class Emitter {
     template <typename T>
     Status emit(const Record<T> &record,
                 typename detail::Payload<T>::Argument value) const AIMDB_NOEXCEPT {
-        return detail::checked(aimdb_emit(handle_, record.handle(), detail::Payload<T>::data(value),
-                                          detail::Payload<T>::size(value)));
+        return by_mode::checked(aimdb_emit(handle_, record.handle(),
+                                           detail::Payload<T>::data(value),
+                                           detail::Payload<T>::size(value)));
     }
     aimdb_emitter_t *handle() const noexcept { return handle_; }
 
@@ -479,7 +597,11 @@ template <typename T> class Draft {
     aimdb_draft_t *raw_;
 };
 
-namespace detail {
+namespace by_mode {
+inline void to_stderr(const char *text) noexcept {
+    std::fprintf(stderr, "aimdb: warning: %s\n", text);
+}
+
 /// Where lines go: the library's and those on exceptions.
 class Logger {
   public:
@@ -487,9 +609,7 @@ class Logger {
     Logger(const Logger &) = delete;
     Logger &operator=(const Logger &) = delete;
     virtual ~Logger() = default;
-    virtual void line(LogLevel, const char *text) noexcept {
-        std::fprintf(stderr, "aimdb: warning: %s\n", text);
-    }
+    virtual void line(LogLevel, const char *text) noexcept { to_stderr(text); }
     void warn(const char *text) noexcept {
         if (least_ != LogLevel::off && least_ >= LogLevel::warning) line(LogLevel::warning, text);
     }
@@ -518,6 +638,19 @@ template <typename Fn> class LogTo final : public Logger {
 };
 
 using LoggerRef = std::shared_ptr<Logger>;
+
+/// None if there is no memory.
+template <typename L, typename... Args> LoggerRef make_logger(Args &&...args) {
+#ifdef __cpp_exceptions
+    try {
+        return std::make_shared<L>(std::forward<Args>(args)...);
+    } catch (const std::bad_alloc &) {
+        return {};
+    }
+#else
+    return std::make_shared<L>(std::forward<Args>(args)...);
+#endif
+}
 
 /// Stands around a user's callable: nothing is thrown through C.
 class Guard {
@@ -561,15 +694,39 @@ class Guard {
                           static_cast<unsigned>(unsaid));
         char text[512];
         std::snprintf(text, sizeof text, "%s: %s threw: %.180s%s", info.key, who, what, more);
-        if (logger_) logger_->warn(text);
+        if (logger_)
+            logger_->warn(text);
+        else
+            to_stderr(text);
     }
 
-    LoggerRef logger_;
+    LoggerRef logger_; // none: warnings to stderr
     std::atomic<std::uint32_t> second_{0};
     std::atomic<std::uint32_t> unsaid_{0};
 };
 
 struct NoLag {};
+
+/// What a consumer holds so that what it refers to lives: nothing, an owner, or
+/// an owner for the time of each call. present() is false if it has gone.
+struct NoOwner {
+    constexpr bool present() const noexcept { return true; }
+};
+template <typename T> struct Held {
+    std::shared_ptr<T> owner;
+    constexpr bool present() const noexcept { return true; }
+};
+template <typename T> struct Watched {
+    std::weak_ptr<T> owner;
+    std::shared_ptr<T> present() const noexcept { return owner.lock(); }
+};
+template <typename T> Held<T> held(std::shared_ptr<T> owner) noexcept {
+    return {std::move(owner)};
+}
+template <typename T> Watched<T> held(std::weak_ptr<T> owner) noexcept {
+    return {std::move(owner)};
+}
+template <typename T> using HeldOf = decltype(held(std::declval<T>()));
 
 /// The library's own constructors.
 struct Private {};
@@ -588,15 +745,18 @@ template <typename T, typename Fn, typename Given> bool consumed(Fn &fn, Given &
 }
 
 /// A consumer on the heap.
-template <typename T, typename Fn, typename LagFn> class Consumer {
+template <typename T, typename Fn, typename LagFn, typename Owner> class Consumer {
   public:
     template <typename F, typename L>
-    Consumer(LoggerRef logger, F &&fn, L &&on_lag)
-        : fn_(std::forward<F>(fn)), on_lag_(std::forward<L>(on_lag)), guard_(std::move(logger)) {}
+    Consumer(LoggerRef logger, F &&fn, L &&on_lag, Owner owner)
+        : owner_(std::move(owner)), fn_(std::forward<F>(fn)), on_lag_(std::forward<L>(on_lag)),
+          guard_(std::move(logger)) {}
 
     static int call(aimdb_emitter_t *emitter, const aimdb_message_t *raw, void *user) noexcept {
         auto *self = static_cast<Consumer *>(user);
         return self->guard_.run(raw->record, "a consumer", 1, [&]() -> int {
+            const auto present = self->owner_.present();
+            if (!present) return 0;
             const Message<T> message(raw->data, *raw, emitter);
             if constexpr (std::is_invocable_v<Fn &, const Message<T> &>)
                 return consumed<T>(self->fn_, message) ? 0 : 1;
@@ -608,13 +768,15 @@ template <typename T, typename Fn, typename LagFn> class Consumer {
                        void *user) noexcept {
         auto *self = static_cast<Consumer *>(user);
         self->guard_.run(record, "a lag function", 0, [&]() -> int {
-            self->on_lag_(Lag{values, Emitter(emitter)});
+            const auto present = self->owner_.present();
+            if (present) self->on_lag_(Lag{values, Emitter(emitter)});
             return 0;
         });
     }
     static void free(void *user) noexcept { delete static_cast<Consumer *>(user); }
 
   private:
+    Owner owner_; // goes last
     Fn fn_;
     LagFn on_lag_;
     Guard guard_;
@@ -631,7 +793,7 @@ template <typename T, typename Fn> class Producer {
         auto *self = static_cast<Producer *>(user);
         return self->guard_.run(raw->record, "a producer function", AIMDB_REJECT, [&]() -> int {
             Draft<T> draft(*draft_raw);
-            if constexpr (!is_bytes<T>) {
+            if constexpr (!detail::is_bytes<T>) {
                 // The producer's own memory: of C it need not be aligned.
                 if (reinterpret_cast<std::uintptr_t>(raw->data) % alignof(T) != 0) {
                     alignas(T) unsigned char copy[sizeof(T)];
@@ -670,44 +832,64 @@ struct EndReader {
     }
 };
 struct EndDatabase {
-    std::int64_t drain = 0;
+    std::int64_t drain = -1; // of others: to be left alone
     void operator()(aimdb_t *handle) const noexcept {
+        if (drain < 0) return;
         // What the callables captured may be about to go: wait for those that run.
         if (aimdb_close(handle, drain) == AIMDB_BLOCKED) (void)aimdb_close(handle, AIMDB_FOREVER);
         (void)aimdb_destroy(handle);
     }
 };
-} // namespace detail
+} // namespace by_mode
 
 
 // SUBSCRIPTION ----------------------------------------------------------------
 
-/// A consumer that is subscribed. Its destructor unsubscribes: outside
-/// callbacks it returns when the callable does not run and has been destroyed.
-/// Inside any callback of the library it does not wait: the callable, and what
-/// it refers to, must live on until it is destroyed.
+/// A consumer that is subscribed. Its destructor unsubscribes: outside callbacks
+/// it returns when the callable does not run and has been destroyed. Inside any
+/// callback of the library it does not wait (two that end each other would wait
+/// for ever): the callable may run on, on its own thread, and is destroyed after
+/// that. So whatever a callback may destroy must not be referred to by a bare
+/// `this` or `&`. An object that has its subscription itself gives a weak_ptr:
+///
+///     struct Sensor { // in a shared_ptr
+///         double last = 0;
+///         aimdb::Subscription values;
+///     };
+///     auto sensor = std::make_shared<Sensor>();
+///     sensor->values = record.subscribe([s = sensor.get()](double v) { s->last = v; },
+///                                       std::weak_ptr<Sensor>(sensor)).value();
+///
+/// Then `sensor.reset()` is safe anywhere: a call that runs keeps the Sensor until
+/// it returns, and none begins afterwards. State apart from the subscription is
+/// captured as a shared_ptr, or given as one beside the callable: it is released
+/// when the callable is destroyed. Never so the object that has the subscription:
+/// they would keep each other until the database is closed.
 class [[nodiscard]] Subscription {
   public:
     Subscription() noexcept = default;
+    /// Owns it from now on.
     explicit Subscription(aimdb_consumer_t *handle) noexcept : handle_(handle) {}
     /// The same now, with the last account. AIMDB_OK or AIMDB_IN_PROGRESS: the
     /// object is empty.
     Status unsubscribe(ConsumerStats *last = nullptr) AIMDB_NOEXCEPT {
         if (last) last->struct_size = sizeof *last;
-        return detail::checked(aimdb_unsubscribe(handle_.release(), last));
+        return by_mode::checked(aimdb_unsubscribe(handle_.release(), last));
     }
     /// Leaves it subscribed until the database is closed; this object is empty.
-    void detach() noexcept { (void)handle_.release(); }
+    void detach() noexcept { (void)release(); }
     Result<ConsumerStats> stats() const AIMDB_NOEXCEPT {
         ConsumerStats stats = AIMDB_CONSUMER_STATS_INIT;
-        const Status status = detail::checked(aimdb_consumer_stats(handle(), &stats));
+        const Status status = by_mode::checked(aimdb_consumer_stats(handle(), &stats));
         if (!status) return status;
         return stats;
     }
     aimdb_consumer_t *handle() const noexcept { return handle_.get(); }
+    /// The handle, to be ended by who takes it; this object is empty.
+    [[nodiscard]] aimdb_consumer_t *release() noexcept { return handle_.release(); }
 
   private:
-    std::unique_ptr<aimdb_consumer_t, detail::EndConsumer> handle_;
+    std::unique_ptr<aimdb_consumer_t, by_mode::EndConsumer> handle_;
 };
 
 
@@ -717,19 +899,27 @@ class [[nodiscard]] Subscription {
 template <typename T> class [[nodiscard]] Received {
   public:
     Status status() const noexcept { return status_; }
-    explicit operator bool() const noexcept { return status_.ok(); }
-    /// Of AIMDB_OK alone.
-    const T &value() const noexcept { return *std::launder(reinterpret_cast<const T *>(bytes_)); }
-    const T &operator*() const noexcept { return value(); }
-    const T *operator->() const noexcept { return std::addressof(value()); }
+    bool ok() const noexcept { return status_.ok(); }
+    explicit operator bool() const noexcept { return ok(); }
+    /// The value. Without one the program ends with a message (with
+    /// AIMDB_EXCEPTIONS: an Error is thrown).
+    const T &value() const & {
+        if (!ok()) by_mode::no_value(status_);
+        return **this;
+    }
+    T value() && { return std::as_const(*this).value(); }
+    /// The value; there must be one.
+    const T &operator*() const & { return *std::launder(reinterpret_cast<const T *>(bytes_)); }
+    T operator*() && { return *std::as_const(*this); }
+    const T *operator->() const noexcept { return std::addressof(**this); }
     /// Number of the value in its record, from 1.
     std::uint64_t sequence() const noexcept { return sequence_; }
     /// Values lost, if the status is AIMDB_LAGGED; else 0.
     std::uint64_t lagged() const noexcept { return lagged_; }
 
-    template <typename Call> Received(detail::Private, Call &&call) AIMDB_NOEXCEPT {
+    template <typename Call> Received(by_mode::Private, Call &&call) AIMDB_NOEXCEPT {
         aimdb_message_t message = AIMDB_MESSAGE_INIT;
-        status_ = detail::checked(call(bytes_, sizeof bytes_, &message));
+        status_ = by_mode::checked(call(bytes_, sizeof bytes_, &message));
         sequence_ = message.sequence;
         lagged_ = message.lagged;
     }
@@ -741,23 +931,33 @@ template <typename T> class [[nodiscard]] Received {
     alignas(T) unsigned char bytes_[sizeof(T)];
 };
 
-/// The same of raw bytes, which lie in the caller's buffer.
+/// The same of raw bytes, which lie in the caller's buffer. That it is too small
+/// is an outcome in every mode: `if (r.status() == AIMDB_ERR_TOO_SMALL)
+/// buffer.resize(r.needed());`
 template <> class [[nodiscard]] Received<Bytes> {
   public:
     Status status() const noexcept { return status_; }
-    explicit operator bool() const noexcept { return status_.ok(); }
-    Bytes value() const noexcept {
-        return {static_cast<const std::byte *>(message_.data), message_.size};
+    bool ok() const noexcept { return status_.ok(); }
+    explicit operator bool() const noexcept { return ok(); }
+    Bytes value() const {
+        if (!ok()) by_mode::no_value(status_);
+        return **this;
     }
-    Bytes operator*() const noexcept { return value(); }
-    /// Bytes needed, if the status is AIMDB_ERR_TOO_SMALL; the value stays pending.
-    std::size_t needed() const noexcept { return message_.size; }
+    /// The value; empty without one.
+    Bytes operator*() const noexcept {
+        return {static_cast<const std::byte *>(message_.data), ok() ? message_.size : 0};
+    }
+    /// Bytes needed, if the status is AIMDB_ERR_TOO_SMALL, else 0; the value stays
+    /// pending.
+    std::size_t needed() const noexcept {
+        return status_ == AIMDB_ERR_TOO_SMALL ? message_.size : 0;
+    }
     std::uint64_t sequence() const noexcept { return message_.sequence; }
     std::uint64_t lagged() const noexcept { return message_.lagged; }
 
     template <typename Call>
-    Received(detail::Private, Span<std::byte> buffer, Call &&call) AIMDB_NOEXCEPT {
-        status_ = detail::checked(call(buffer.data(), buffer.size(), &message_));
+    Received(by_mode::Private, Span<std::byte> buffer, Call &&call) AIMDB_NOEXCEPT {
+        status_ = by_mode::received(call(buffer.data(), buffer.size(), &message_));
     }
 
   private:
@@ -785,34 +985,64 @@ template <typename T> class Batch {
     /// Values lost, if the receive said AIMDB_LAGGED; else 0.
     std::uint64_t lagged() const noexcept { return lagged_; }
 
+    /// Bytes only: what the first value needs, if the receive said
+    /// AIMDB_ERR_TOO_SMALL (an outcome in every mode), else 0; it stays pending.
+    std::size_t needed() const noexcept { return needed_; }
+
     class Iterator {
+        struct Arrow {
+            Message<T> message;
+            const Message<T> *operator->() const noexcept { return &message; }
+        };
+
       public:
+        using value_type = Message<T>;
+        using reference = Message<T>; // made as it is looked at: hence input, of old
+        using pointer = Arrow;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+        using iterator_concept = std::forward_iterator_tag;
+
+        Iterator() noexcept = default;
         Iterator(const Batch *batch, std::size_t at) noexcept : batch_(batch), at_(at) {}
         Message<T> operator*() const noexcept { return (*batch_)[at_]; }
+        Arrow operator->() const noexcept { return {**this}; }
         Iterator &operator++() noexcept {
             at_++;
             return *this;
         }
-        bool operator!=(const Iterator &other) const noexcept { return at_ != other.at_; }
+        Iterator operator++(int) noexcept {
+            const Iterator before(*this);
+            at_++;
+            return before;
+        }
+        friend bool operator==(const Iterator &a, const Iterator &b) noexcept {
+            return a.at_ == b.at_;
+        }
+        friend bool operator!=(const Iterator &a, const Iterator &b) noexcept { return !(a == b); }
 
       private:
-        const Batch *batch_;
-        std::size_t at_;
+        const Batch *batch_ = nullptr;
+        std::size_t at_ = 0;
     };
+    using iterator = Iterator;
+    using const_iterator = Iterator;
+    using value_type = Message<T>;
     Iterator begin() const noexcept { return {this, 0}; }
     Iterator end() const noexcept { return {this, size_}; }
 
     /// For Reader::recv_batch.
     Status receive(aimdb_reader_t *reader, std::int64_t timeout_ns) AIMDB_NOEXCEPT {
-        size_ = 0;
+        size_ = needed_ = 0;
         lagged_ = 0;
-        if (!messages_ || !bytes_) return detail::checked(AIMDB_ERR_NO_MEMORY);
+        if (!messages_ || !bytes_) return by_mode::refused(AIMDB_ERR_NO_MEMORY, "");
         messages_[0].struct_size = sizeof(aimdb_message_t);
         const aimdb_status_t status = aimdb_recv_batch(reader, bytes_.get(), capacity_,
                                                        messages_.get(), max_, &size_, timeout_ns);
         if (status != AIMDB_OK) size_ = 0;
         if (status == AIMDB_LAGGED) lagged_ = messages_[0].lagged;
-        return detail::checked(status);
+        if (status == AIMDB_ERR_TOO_SMALL) needed_ = messages_[0].size;
+        return by_mode::received(status);
     }
 
   private:
@@ -827,6 +1057,7 @@ template <typename T> class Batch {
     std::size_t max_;
     std::size_t capacity_;
     std::size_t size_ = 0;
+    std::size_t needed_ = 0;
     std::uint64_t lagged_ = 0;
     std::unique_ptr<aimdb_message_t[]> messages_;
     std::unique_ptr<std::uint64_t[]> bytes_; // for the alignment
@@ -838,6 +1069,7 @@ template <typename T> class Batch {
 template <typename T> class [[nodiscard]] Reader {
   public:
     Reader() noexcept = default;
+    /// Owns it from now on. It must be one of a Record<T>, which is not checked.
     explicit Reader(aimdb_reader_t *handle) noexcept : handle_(handle) {}
     /// The next value, AIMDB_LAGGED, AIMDB_EMPTY or AIMDB_CLOSED.
     Received<T> try_recv() const AIMDB_NOEXCEPT {
@@ -884,25 +1116,27 @@ template <typename T> class [[nodiscard]] Reader {
     /// stays the reader's.
     Result<int> fd() const AIMDB_NOEXCEPT {
         int fd = -1;
-        const Status status = detail::checked(aimdb_reader_fd(handle(), &fd));
+        const Status status = by_mode::checked(aimdb_reader_fd(handle(), &fd));
         if (!status) return status;
         return fd;
     }
     Result<ConsumerStats> stats() const AIMDB_NOEXCEPT {
         ConsumerStats stats = AIMDB_CONSUMER_STATS_INIT;
-        const Status status = detail::checked(aimdb_reader_stats(handle(), &stats));
+        const Status status = by_mode::checked(aimdb_reader_stats(handle(), &stats));
         if (!status) return status;
         return stats;
     }
     /// Ends it now, with the last account; this object is empty.
-    Status close(ConsumerStats *last = nullptr) AIMDB_NOEXCEPT {
+    Done close(ConsumerStats *last = nullptr) AIMDB_NOEXCEPT {
         if (last) last->struct_size = sizeof *last;
-        return detail::checked(aimdb_reader_close(handle_.release(), last));
+        return by_mode::checked(aimdb_reader_close(handle_.release(), last));
     }
     aimdb_reader_t *handle() const noexcept { return handle_.get(); }
+    /// The handle, to be ended by who takes it; this object is empty.
+    [[nodiscard]] aimdb_reader_t *release() noexcept { return handle_.release(); }
 
   private:
-    std::unique_ptr<aimdb_reader_t, detail::EndReader> handle_;
+    std::unique_ptr<aimdb_reader_t, by_mode::EndReader> handle_;
 };
 
 
@@ -914,11 +1148,24 @@ template <typename T> class Record {
 
   public:
     Record() noexcept = default;
+    /// Of a record of C, or of another mode, on the same libaimdb. AIMDB_ERR_TYPE
+    /// as from Database::open, but last_error() is not about it.
+    static Result<Record> from_handle(aimdb_record_t *handle) AIMDB_NOEXCEPT {
+        Record record(handle, {});
+        const Result<RecordInfo> info = record.info();
+        if (!info) return info.status();
+        if constexpr (!detail::is_bytes<T>) {
+            if (info->exact_size != Payload::exact_size ||
+                std::string_view(info->type_name) != Payload::name())
+                return by_mode::refused(AIMDB_ERR_TYPE, Payload::name());
+        }
+        return record;
+    }
 
     /// Copies one value into the record and wakes who waits. Never waits for a
     /// consumer; see aimdb_produce for the statuses.
     Status produce(typename Payload::Argument value) const AIMDB_NOEXCEPT {
-        return detail::checked(aimdb_produce(handle_, Payload::data(value), Payload::size(value)));
+        return by_mode::checked(aimdb_produce(handle_, Payload::data(value), Payload::size(value)));
     }
 
     /// One value after the other, as aimdb_produce_batch: ends with the first that
@@ -937,13 +1184,13 @@ template <typename T> class Record {
             done += enqueued;
         } while (status == AIMDB_OK && done < values.size());
         if (produced) *produced = done;
-        return detail::checked(status);
+        return by_mode::checked(status);
     }
     /// Bytes only: the values lie back to back in `data`.
     Status produce_batch(Bytes data, Span<const std::size_t> sizes,
                          std::size_t *produced = nullptr) const AIMDB_NOEXCEPT {
         static_assert(detail::is_bytes<T>, "Record<T>: produce_batch(values)");
-        return detail::checked(
+        return by_mode::checked(
             aimdb_produce_batch(handle_, data.data(), sizes.data(), sizes.size(), produced));
     }
 
@@ -952,21 +1199,37 @@ template <typename T> class Record {
     /// returns void, or bool: false is counted as a failure.
     template <typename Fn>
     Result<Subscription> subscribe(Fn &&fn, const ConsumerOptions &options = {}) const {
-        return subscribe_both(std::forward<Fn>(fn), detail::NoLag{}, options);
+        return subscribe_with(std::forward<Fn>(fn), by_mode::NoLag{}, by_mode::NoOwner{}, options);
     }
     /// `on_lag(Lag)` is told of losses, on the same thread, before the next value.
     template <typename Fn, typename LagFn,
               typename = std::enable_if_t<std::is_invocable_v<std::decay_t<LagFn> &, Lag>>>
     Result<Subscription> subscribe(Fn &&fn, LagFn &&on_lag,
                                    const ConsumerOptions &options = {}) const {
-        return subscribe_both(std::forward<Fn>(fn), std::forward<LagFn>(on_lag), options);
+        return subscribe_with(std::forward<Fn>(fn), std::forward<LagFn>(on_lag), by_mode::NoOwner{},
+                              options);
+    }
+    /// With an `owner` of what the functions refer to. A std::shared_ptr is held
+    /// until they have been destroyed. A std::weak_ptr is locked for each call, and
+    /// there are none once the owner has gone. Subscription says when to use which.
+    template <typename Fn, typename Owner, typename = by_mode::HeldOf<Owner>>
+    Result<Subscription> subscribe(Fn &&fn, Owner owner,
+                                   const ConsumerOptions &options = {}) const {
+        return subscribe_with(std::forward<Fn>(fn), by_mode::NoLag{},
+                              by_mode::held(std::move(owner)), options);
+    }
+    template <typename Fn, typename LagFn, typename Owner, typename = by_mode::HeldOf<Owner>>
+    Result<Subscription> subscribe(Fn &&fn, LagFn &&on_lag, Owner owner,
+                                   const ConsumerOptions &options = {}) const {
+        return subscribe_with(std::forward<Fn>(fn), std::forward<LagFn>(on_lag),
+                              by_mode::held(std::move(owner)), options);
     }
 
     /// Gives the record its producer function, once, before start. It runs on
     /// the producing threads, several at once, and returns a Verdict. It takes
     /// `const T &`, or `const T &` or `const Message<T> &` and a `Draft<T> &` for
     /// a replacement.
-    template <typename Fn> Status set_producer(Fn &&fn) const {
+    template <typename Fn> Done set_producer(Fn &&fn) const {
         using Function = std::decay_t<Fn>;
         using View = typename Payload::View;
         static_assert(
@@ -976,23 +1239,23 @@ template <typename T> class Record {
                 std::is_invocable_r<Verdict, Function &, View>>,
             "a producer function is Verdict(const T &), Verdict(const T &, Draft<T> &) or "
             "Verdict(const Message<T> &, Draft<T> &)");
-        using Producer = detail::Producer<T, Function>;
+        using Producer = by_mode::Producer<T, Function>;
         std::unique_ptr<Producer> producer(new (std::nothrow)
                                                Producer(logger_, std::forward<Fn>(fn)));
-        if (!producer) return detail::checked(AIMDB_ERR_NO_MEMORY);
+        if (!producer) return by_mode::refused(AIMDB_ERR_NO_MEMORY, "");
         aimdb_producer_config_t config = AIMDB_PRODUCER_CONFIG_INIT;
         config.fn = Producer::call;
         config.user = producer.get();
         config.free = Producer::free;
         const aimdb_status_t status = aimdb_set_producer(handle_, &config);
         if (status == AIMDB_OK) (void)producer.release();
-        return detail::checked(status);
+        return by_mode::checked(status);
     }
 
     /// Opens a pull reader; AIMDB_CLOSED if the database is closing or closed.
     Result<Reader<T>> reader() const AIMDB_NOEXCEPT {
         aimdb_reader_t *handle = nullptr;
-        const Status status = detail::checked(aimdb_reader_open(handle_, &handle));
+        const Status status = by_mode::checked(aimdb_reader_open(handle_, &handle));
         if (!status) return status;
         return Reader<T>(handle);
     }
@@ -1016,7 +1279,7 @@ template <typename T> class Record {
 
     Result<RecordStats> stats() const AIMDB_NOEXCEPT {
         RecordStats stats = AIMDB_RECORD_STATS_INIT;
-        const Status status = detail::checked(aimdb_record_stats(handle_, &stats));
+        const Status status = by_mode::checked(aimdb_record_stats(handle_, &stats));
         if (!status) return status;
         return stats;
     }
@@ -1024,7 +1287,7 @@ template <typename T> class Record {
     Result<RecordInfo> info() const AIMDB_NOEXCEPT {
         RecordInfo info = {};
         info.struct_size = sizeof info;
-        const Status status = detail::checked(aimdb_record_info(handle_, &info));
+        const Status status = by_mode::checked(aimdb_record_info(handle_, &info));
         if (!status) return status;
         return info;
     }
@@ -1032,37 +1295,38 @@ template <typename T> class Record {
 
   private:
     friend class Database;
-    Record(aimdb_record_t *handle, detail::LoggerRef logger) noexcept
+    Record(aimdb_record_t *handle, by_mode::LoggerRef logger) noexcept
         : handle_(handle), logger_(std::move(logger)) {}
 
-    template <typename Fn, typename LagFn>
-    Result<Subscription> subscribe_both(Fn &&fn, LagFn &&on_lag,
+    template <typename Fn, typename LagFn, typename Owner>
+    Result<Subscription> subscribe_with(Fn &&fn, LagFn &&on_lag, Owner owner,
                                         const ConsumerOptions &options) const {
         using Function = std::decay_t<Fn>;
         using LagFunction = std::decay_t<LagFn>;
         static_assert(std::disjunction_v<std::is_invocable<Function &, const Message<T> &>,
                                          std::is_invocable<Function &, typename Payload::View>>,
                       "a consumer takes `const Message<T> &` or `const T &`");
-        using Consumer = detail::Consumer<T, Function, LagFunction>;
+        using Consumer = by_mode::Consumer<T, Function, LagFunction, Owner>;
         std::unique_ptr<Consumer> consumer(new (std::nothrow) Consumer(
-            logger_, std::forward<Fn>(fn), std::forward<LagFn>(on_lag)));
-        if (!consumer) return detail::checked(AIMDB_ERR_NO_MEMORY);
+            logger_, std::forward<Fn>(fn), std::forward<LagFn>(on_lag), std::move(owner)));
+        if (!consumer) return by_mode::refused(AIMDB_ERR_NO_MEMORY, "");
         aimdb_consumer_config_t config = AIMDB_CONSUMER_CONFIG_INIT;
         config.fn = Consumer::call;
-        if constexpr (!std::is_same_v<LagFunction, detail::NoLag>) config.on_lag = Consumer::lagged;
+        if constexpr (!std::is_same_v<LagFunction, by_mode::NoLag>)
+            config.on_lag = Consumer::lagged;
         config.user = consumer.get();
         config.free = Consumer::free;
         config.stack_size = options.stack_size;
         config.dispatch = static_cast<aimdb_dispatch_t>(options.dispatch);
         aimdb_consumer_t *handle = nullptr;
         const aimdb_status_t status = aimdb_subscribe(handle_, &config, &handle);
-        if (status != AIMDB_OK) return detail::checked(status);
+        if (status != AIMDB_OK) return by_mode::checked(status);
         (void)consumer.release();
         return Subscription(handle);
     }
 
     aimdb_record_t *handle_ = nullptr;
-    detail::LoggerRef logger_;
+    by_mode::LoggerRef logger_;
 };
 
 
@@ -1078,18 +1342,26 @@ class Database {
 
     /// Makes a database whose warnings go to stderr.
     static Result<Database> create(const DatabaseOptions &options = {}) {
-        return make(detail::LoggerRef(new (std::nothrow) detail::Logger(options.log_level)), false,
-                    options);
+        return make(by_mode::make_logger<by_mode::Logger>(options.log_level), false, options);
     }
     /// Makes a database that logs to `log(LogLevel, std::string_view)`: any
     /// thread, several at once; the text is valid during the call.
     template <typename Log, typename = std::enable_if_t<std::is_invocable_v<
                                 std::decay_t<Log> &, LogLevel, std::string_view>>>
     static Result<Database> create(Log &&log, const DatabaseOptions &options = {}) {
-        using To = detail::LogTo<std::decay_t<Log>>;
-        return make(
-            detail::LoggerRef(new (std::nothrow) To(options.log_level, std::forward<Log>(log))),
-            true, options);
+        using To = by_mode::LogTo<std::decay_t<Log>>;
+        return make(by_mode::make_logger<To>(options.log_level, std::forward<Log>(log)), true,
+                    options);
+    }
+
+    /// Of a database of C, or of another mode, on the same libaimdb. It stays
+    /// theirs: the destructor leaves it as it is. Lines on exceptions go to stderr.
+    static Result<Database> from_handle(aimdb_t *handle) AIMDB_NOEXCEPT {
+        Database db;
+        db.handle_ = {handle, by_mode::EndDatabase{}};
+        const Result<DatabaseStats> stats = db.stats();
+        if (!stats) return stats.status();
+        return db;
     }
 
     /// Registers a record, before start. The size and the type name of T are
@@ -1110,7 +1382,7 @@ class Database {
         }
         aimdb_record_t *record = nullptr;
         const Status status =
-            detail::checked(aimdb_register(handle(), detail::Key(key).c_str(), &config, &record));
+            by_mode::checked(aimdb_register(handle(), detail::Key(key).c_str(), &config, &record));
         if (!status) return status;
         return Record<T>(record, logger_);
     }
@@ -1118,68 +1390,76 @@ class Database {
     /// with the size and type name of T; Bytes opens any.
     template <typename T> Result<Record<T>> open(std::string_view key) const AIMDB_NOEXCEPT {
         aimdb_record_t *record = nullptr;
-        const Status status = detail::checked(aimdb_open(handle(), detail::Key(key).c_str(),
-                                                         detail::Payload<T>::name(),
-                                                         detail::Payload<T>::exact_size, &record));
+        const Status status = by_mode::checked(aimdb_open(handle(), detail::Key(key).c_str(),
+                                                          detail::Payload<T>::name(),
+                                                          detail::Payload<T>::exact_size, &record));
         if (!status) return status;
         return Record<T>(record, logger_);
     }
 
     /// From now on produce works and callbacks run.
-    Status start() const AIMDB_NOEXCEPT { return detail::checked(aimdb_start(handle())); }
+    Done start() const AIMDB_NOEXCEPT { return by_mode::checked(aimdb_start(handle())); }
     /// Ends intake and lets consumers drain until the timeout; as aimdb_close.
     template <typename Rep, typename Period>
     Status close(std::chrono::duration<Rep, Period> timeout) const AIMDB_NOEXCEPT {
-        return detail::checked(aimdb_close(handle(), detail::nanoseconds(timeout)));
+        return by_mode::checked(aimdb_close(handle(), detail::nanoseconds(timeout)));
     }
     /// Ends it and all its handles without waiting; as aimdb_destroy. After
     /// AIMDB_OK the object is empty.
-    Status destroy() AIMDB_NOEXCEPT {
+    Done destroy() AIMDB_NOEXCEPT {
         const aimdb_status_t status = aimdb_destroy(handle());
         if (status == AIMDB_OK) (void)handle_.release();
-        return detail::checked(status);
+        return by_mode::checked(status);
     }
     Result<DatabaseStats> stats() const AIMDB_NOEXCEPT {
         DatabaseStats stats = AIMDB_DATABASE_STATS_INIT;
-        const Status status = detail::checked(aimdb_database_stats(handle(), &stats));
+        const Status status = by_mode::checked(aimdb_database_stats(handle(), &stats));
         if (!status) return status;
         return stats;
     }
     aimdb_t *handle() const noexcept { return handle_.get(); }
+    /// The handle, to be ended by who takes it; this object is empty.
+    [[nodiscard]] aimdb_t *release() noexcept { return handle_.release(); }
 
   private:
-    static Result<Database> make(detail::LoggerRef logger, bool own,
+    static Result<Database> make(by_mode::LoggerRef logger, bool own,
                                  const DatabaseOptions &options) {
-        if (!logger) return detail::checked(AIMDB_ERR_NO_MEMORY);
+        if (!logger) return by_mode::refused(AIMDB_ERR_NO_MEMORY, "");
         aimdb_config_t config = AIMDB_CONFIG_INIT;
         config.log_level = static_cast<aimdb_log_level_t>(options.log_level);
-        std::unique_ptr<detail::LoggerRef> shared;
+        std::unique_ptr<by_mode::LoggerRef> shared;
         if (own) {
-            shared.reset(new (std::nothrow) detail::LoggerRef(logger));
-            if (!shared) return detail::checked(AIMDB_ERR_NO_MEMORY);
+            shared.reset(new (std::nothrow) by_mode::LoggerRef(logger));
+            if (!shared) return by_mode::refused(AIMDB_ERR_NO_MEMORY, "");
             config.log = [](aimdb_log_level_t level, const char *text, void *user) {
-                (*static_cast<detail::LoggerRef *>(user))->line(static_cast<LogLevel>(level), text);
+                (*static_cast<by_mode::LoggerRef *>(user))
+                    ->line(static_cast<LogLevel>(level), text);
             };
             config.user = shared.get();
-            config.free = [](void *user) { delete static_cast<detail::LoggerRef *>(user); };
+            config.free = [](void *user) { delete static_cast<by_mode::LoggerRef *>(user); };
         }
         aimdb_t *handle = nullptr;
-        const Status status = detail::checked(aimdb_create(&config, &handle));
+        const Status status = by_mode::checked(aimdb_create(&config, &handle));
         if (!status) return status;
         (void)shared.release();
         Database db;
-        db.handle_ = {handle, detail::EndDatabase{detail::nanoseconds(options.drain)}};
+        const std::int64_t drain = detail::nanoseconds(options.drain);
+        db.handle_ = {handle, by_mode::EndDatabase{drain < 0 ? 0 : drain}};
         db.logger_ = std::move(logger);
         return db;
     }
 
-    std::unique_ptr<aimdb_t, detail::EndDatabase> handle_;
-    detail::LoggerRef logger_;
+    std::unique_ptr<aimdb_t, by_mode::EndDatabase> handle_;
+    by_mode::LoggerRef logger_;
 };
 
 /// The library's version at run time, "0.1.0".
 inline const char *version() noexcept {
     return aimdb_version();
+}
+/// Its ABI version; AIMDB_ABI_VERSION is the header's.
+inline std::uint32_t abi_version() noexcept {
+    return aimdb_abi_version();
 }
 
 } // namespace AIMDB_MODE

@@ -5,10 +5,14 @@
 
 #include "test.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <thread>
 #include <vector>
+#if __cplusplus >= 202002L
+#include <ranges>
+#endif
 
 using namespace std::chrono_literals;
 
@@ -163,10 +167,13 @@ void bytes_are_any_bytes() {
     STATUS(AIMDB_ERR_SIZE, record.produce(aimdb::as_bytes(std::string(33, 'x'))));
     std::byte small[4], large[32];
     STATUS(AIMDB_ERR_TOO_SMALL, reader.try_recv(small).status());
-#ifndef AIMDB_EXCEPTIONS
-    REQUIRE(reader.try_recv(small).needed() == 5);
-#endif
+    const auto too_large = reader.try_recv(small); // an outcome in every mode
+    REQUIRE(too_large.status() == AIMDB_ERR_TOO_SMALL && too_large.needed() == 5);
+    REQUIRE((*too_large).empty());
+    aimdb::Batch<aimdb::Bytes> narrow(2, 4);
+    REQUIRE(reader.recv_batch(narrow, 0s) == AIMDB_ERR_TOO_SMALL && narrow.needed() == 5);
     auto first = reader.recv(large, 1min);
+    REQUIRE(first.ok() && first.needed() == 0);
     REQUIRE(first && aimdb::as_text(*first) == "hello" && first.sequence() == 1);
     REQUIRE(first.value().data() == large);
     REQUIRE(reader.try_recv(large).value().size() == 3);
@@ -230,6 +237,22 @@ void batches_take_what_is_there() {
     for (auto m : batch) REQUIRE(m.sequence() == expected && m->bytes[2] == expected++);
     STATUS(AIMDB_OK, r3.recv_batch(batch, 0s));
     REQUIRE(batch.size() == 3 && batch[2].value().bytes[0] == 10);
+    using Iterator = decltype(batch.begin());
+    static_assert(
+        std::is_same_v<std::iterator_traits<Iterator>::value_type, aimdb::Message<Three>>);
+    static_assert(std::is_base_of_v<std::input_iterator_tag,
+                                    std::iterator_traits<Iterator>::iterator_category>);
+    const auto tenth =
+        std::find_if(batch.begin(), batch.end(), [](auto m) { return m.sequence() == 10; });
+    REQUIRE(tenth != batch.end() && tenth->value().bytes[0] == 10 &&
+            std::next(tenth) == batch.end());
+    const std::vector<aimdb::Message<Three>> copies(batch.begin(), batch.end());
+    REQUIRE(copies.size() == 3 && copies[0].sequence() == 8);
+#ifdef __cpp_lib_ranges
+    static_assert(std::ranges::forward_range<decltype(batch)>);
+    static_assert(std::ranges::sized_range<decltype(batch)>);
+    REQUIRE(std::ranges::max(batch, {}, [](auto m) { return m.sequence(); })->bytes[0] == 10);
+#endif
 
     aimdb::Batch<Wide> wides(4);
     for (std::uint64_t n = 0; n < 3; n++)
@@ -331,6 +354,117 @@ void peek_does_not_take() {
     std::byte buffer[8];
     REQUIRE(raw.peek(buffer).value().size() == 8);
     REQUIRE(record.stats()->pending == 1);
+}
+
+void results_are_moved_out_of() {
+    auto db = quiet();
+    auto record = *db.add<double>("d");
+    auto subscription = *record.subscribe([](double) {});
+    auto reader = *record.reader();
+    static_assert(std::is_same_v<decltype(*record.reader()), aimdb::Reader<double> &&>);
+    static_assert(
+        std::is_same_v<decltype(*reader.try_recv()), double>); // no reference that dangles
+    REQUIRE(subscription.stats().ok() && record.info().error() == AIMDB_OK);
+    STATUS(AIMDB_OK, db.start());
+    STATUS(AIMDB_OK, record.produce(1.5));
+    STATUS(AIMDB_OK, db.close(aimdb::forever));
+    REQUIRE(reader.try_recv().value() == 1.5);
+    REQUIRE(record.reader().error() == AIMDB_CLOSED);
+}
+
+// A host in C, a plugin in C++.
+void handles_of_c_are_taken() {
+    struct Host {
+        aimdb_t *db = nullptr;
+        aimdb_record_t *temperature = nullptr, *other = nullptr, *raw = nullptr;
+        Host() {
+            aimdb_config_t config = AIMDB_CONFIG_INIT;
+            config.log_level = AIMDB_LOG_OFF;
+            aimdb_record_config_t typed = AIMDB_RECORD_CONFIG_INIT;
+            typed.payload_max = typed.exact_size = sizeof(Temperature);
+            typed.type_name = "test.Temperature";
+            REQUIRE(aimdb_create(&config, &db) == AIMDB_OK);
+            REQUIRE(aimdb_register(db, "temperature", &typed, &temperature) == AIMDB_OK);
+            typed.type_name = "another";
+            REQUIRE(aimdb_register(db, "other", &typed, &other) == AIMDB_OK);
+            REQUIRE(aimdb_register(db, "raw", nullptr, &raw) == AIMDB_OK);
+        }
+    } host;
+    {
+        auto db = aimdb::Database::from_handle(host.db).value();
+        REQUIRE(db.handle() == host.db && db.stats()->records == 3);
+        REQUIRE(db.open<Temperature>("temperature")->handle() == host.temperature);
+        FAILS(AIMDB_ERR_HANDLE, aimdb::Database::from_handle(nullptr));
+
+        auto record = aimdb::Record<Temperature>::from_handle(host.temperature).value();
+        FAILS(AIMDB_ERR_TYPE, aimdb::Record<Temperature>::from_handle(host.other));
+        FAILS(AIMDB_ERR_TYPE, aimdb::Record<Temperature>::from_handle(host.raw));
+        FAILS(AIMDB_ERR_TYPE, aimdb::Record<Command>::from_handle(host.temperature));
+        FAILS(AIMDB_ERR_HANDLE, aimdb::Record<Temperature>::from_handle(nullptr));
+        REQUIRE(aimdb::Record<aimdb::Bytes>::from_handle(host.other).ok());
+#ifdef AIMDB_EXCEPTIONS
+        try {
+            (void)aimdb::Record<double>::from_handle(host.raw);
+            REQUIRE(false); // not reached
+        } catch (const aimdb::Error &e) {
+            REQUIRE(std::string(e.what()).find("float64") != std::string::npos);
+        }
+#endif
+        std::atomic<std::uint32_t> number{0};
+        auto s = record.subscribe([&](const Temperature &t) { number = t.number; }).value();
+        aimdb_consumer_t *consumer = s.release();
+        FAILS(AIMDB_ERR_HANDLE, s.stats());
+        aimdb_reader_t *reader = record.reader().value().release();
+        STATUS(AIMDB_OK, db.start());
+        STATUS(AIMDB_OK, record.produce({1, 7}));
+        REQUIRE(aimdb::Reader<Temperature>(reader).recv(1min)->number == 7);
+        aimdb::ConsumerStats ended = AIMDB_CONSUMER_STATS_INIT;
+        REQUIRE(aimdb_reader_stats(reader, &ended) == AIMDB_ERR_HANDLE);
+        while (number != 7) std::this_thread::yield();
+        { aimdb::Subscription adopted(consumer); }
+        REQUIRE(aimdb_consumer_stats(consumer, &ended) == AIMDB_ERR_HANDLE);
+    }
+    // Still the host's.
+    const Temperature t = {2, 8};
+    REQUIRE(aimdb_produce(host.temperature, &t, sizeof t) == AIMDB_OK);
+    REQUIRE(aimdb_close(host.db, AIMDB_FOREVER) == AIMDB_OK);
+    REQUIRE(aimdb_destroy(host.db) == AIMDB_OK);
+
+    aimdb_t *released = quiet().release();
+    REQUIRE(aimdb_destroy(released) == AIMDB_OK);
+}
+
+// The same name for the same meaning on every machine.
+void numbers_and_arrays_have_names() {
+    auto name = [](auto value) {
+        return std::string_view(aimdb::TypeName<decltype(value)>::value);
+    };
+    REQUIRE(name(true) == "bool" && name('c') == "char" && name(std::byte{}) == "byte");
+    REQUIRE(name(std::int8_t{}) == "int8" && name(static_cast<signed char>(0)) == "int8");
+    REQUIRE(name(std::uint8_t{}) == "uint8" && name(std::int16_t{}) == "int16");
+    REQUIRE(name(static_cast<unsigned short>(0)) == "uint16" && name(1) == "int32");
+    REQUIRE(name(1U) == "uint32" && name(1LL) == "int64" && name(1ULL) == "uint64");
+    REQUIRE(name(std::int64_t{}) == "int64" && name(std::uint64_t{}) == "uint64");
+    REQUIRE(name(1L) == (sizeof(long) == 8 ? "int64" : "int32"));
+    REQUIRE(name(1UL) == (sizeof(long) == 8 ? "uint64" : "uint32"));
+    REQUIRE(name(1.0F) == "float32" && name(1.0) == "float64");
+    REQUIRE(name(1.0L) == (sizeof(long double) == 8                         ? "float64"
+                           : std::numeric_limits<long double>::digits == 64 ? "float80"
+                                                                            : "float128"));
+    REQUIRE(name(u'c') == "char16" && name(U'c') == "char32");
+    REQUIRE(name(L'c') == (sizeof(wchar_t) == 2 ? "char16" : "char32"));
+    REQUIRE(name(std::array<double, 16>{}) == "float64[16]");
+    REQUIRE(name(std::array<std::array<int, 100>, 2>{}) == "int32[2][100]");
+    REQUIRE(name(std::array<Three, 10>{}) == "test.Three[10]");
+    auto db = quiet();
+    auto record = db.add<std::array<float, 3>>("a").value();
+    REQUIRE(db.add<bool>("b").ok() && db.add<long long>("l").ok() && db.add<char>("c").ok());
+    REQUIRE(db.open<std::int64_t>("l").ok());
+    FAILS(AIMDB_ERR_TYPE, db.open<std::int8_t>("c"));
+    auto reader = record.reader().value();
+    STATUS(AIMDB_OK, db.start());
+    STATUS(AIMDB_OK, record.produce({1, 2, 3}));
+    REQUIRE((*reader.try_recv())[2] == 3);
 }
 
 void producer_functions_judge() {
@@ -468,6 +602,107 @@ void callables_live_as_long_as_they_are_needed() {
         REQUIRE(Counted::alive == 2); // the detached consumer ended
     }
     REQUIRE(Counted::alive == 0); // the producer function, with its database
+}
+
+// Has a subscription, and is destroyed by a callback of another one while its own
+// callback runs on another thread.
+struct Sensor {
+    Counted counted;
+    double last = 0;
+    aimdb::Subscription values;
+};
+
+template <typename Subscribe, typename Drop>
+void dropped_by_another_callback(const aimdb::ConsumerOptions &options, Subscribe subscribe,
+                                 Drop drop) {
+    REQUIRE(Counted::alive == 0);
+    auto db = quiet();
+    auto values = db.add<double>("values").value();
+    auto commands = db.add<int>("commands").value();
+    Event begun, dropped, ended;
+    auto work = [&](double &last, double v) {
+        begun.say();
+        dropped.wait();
+        last = v; // of what the command has let go
+        ended.say();
+    };
+    subscribe(values, work);
+    auto control = commands.subscribe(
+        [&](int) {
+            drop();
+            dropped.say();
+        },
+        options);
+    STATUS(AIMDB_OK, db.start());
+    STATUS(AIMDB_OK, values.produce(1));
+    begun.wait();
+    REQUIRE(Counted::alive == 1);
+    STATUS(AIMDB_OK, commands.produce(1));
+    ended.wait();
+    STATUS(AIMDB_OK, values.produce(2)); // nobody is there
+    STATUS(AIMDB_OK, db.close(aimdb::forever));
+    REQUIRE(Counted::alive == 0);
+}
+
+void owners_are_kept_while_callbacks_run() {
+    for (auto dispatch : {aimdb::Dispatch::dedicated, aimdb::Dispatch::shared}) {
+        aimdb::ConsumerOptions options;
+        options.dispatch = dispatch;
+
+        std::shared_ptr<Sensor> sensor; // watched by its own subscription
+        dropped_by_another_callback(
+            options,
+            [&](const aimdb::Record<double> &values, auto &work) {
+                sensor = std::make_shared<Sensor>();
+                auto take = [&work, s = sensor.get()](double v) { work(s->last, v); };
+                sensor->values =
+                    values.subscribe(take, std::weak_ptr<Sensor>(sensor), options).value();
+            },
+            [&] { sensor.reset(); });
+
+        std::shared_ptr<Sensor> state; // held by a subscription that goes with it
+        aimdb::Subscription subscription;
+        dropped_by_another_callback(
+            options,
+            [&](const aimdb::Record<double> &values, auto &work) {
+                state = std::make_shared<Sensor>();
+                auto take = [&work, s = state.get()](double v) { work(s->last, v); };
+                subscription = values
+                                   .subscribe(
+                                       take, [](aimdb::Lag) {}, state, options)
+                                   .value();
+            },
+            [&] {
+                subscription = {};
+                state.reset();
+            });
+    }
+}
+
+void a_watched_owner_that_has_gone_is_not_called() {
+    auto db = quiet();
+    auto record = db.add<std::uint64_t>("n", aimdb::ring(2)).value();
+    auto owner = std::make_shared<std::uint64_t>(0);
+    std::uint64_t lost = 0;
+    Event begun, go_on;
+    auto s = record
+                 .subscribe(
+                     [&, n = owner.get()](const std::uint64_t &value) {
+                         *n += value;
+                         begun.say();
+                         go_on.wait();
+                     },
+                     [&](aimdb::Lag lag) { lost += lag.values; }, std::weak_ptr<void>(owner))
+                 .value();
+    STATUS(AIMDB_OK, db.start());
+    STATUS(AIMDB_OK, record.produce(1));
+    begun.wait();
+    for (std::uint64_t n = 2; n <= 9; n++) STATUS(AIMDB_OK, record.produce(n));
+    REQUIRE(owner.use_count() == 2 && *owner == 1); // the call's, and ours
+    owner.reset();
+    go_on.say();
+    STATUS(AIMDB_OK, db.close(aimdb::forever));
+    REQUIRE(lost == 0 && s.stats()->delivered == 3 && s.stats()->failures == 0);
 }
 
 void move_only_captures() {
@@ -694,11 +929,16 @@ int main() {
     RUN(shared_consumers);
     RUN(aligned_beyond_eight_is_copied);
     RUN(peek_does_not_take);
+    RUN(results_are_moved_out_of);
+    RUN(handles_of_c_are_taken);
+    RUN(numbers_and_arrays_have_names);
     RUN(producer_functions_judge);
     RUN(callbacks_emit);
     RUN(lag_functions_are_told);
     RUN(false_is_a_failure);
     RUN(callables_live_as_long_as_they_are_needed);
+    RUN(owners_are_kept_while_callbacks_run);
+    RUN(a_watched_owner_that_has_gone_is_not_called);
     RUN(move_only_captures);
     RUN(a_database_waits_for_its_callbacks);
     RUN(ended_and_empty_objects_answer);

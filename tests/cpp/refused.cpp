@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What must not compile, each with what the compiler is to say.
+// What must not compile, each with what the compiler is to say; RETURNING_n
+// without AIMDB_EXCEPTIONS.
 
 #include <aimdb.hpp>
 
@@ -42,5 +43,28 @@ void refused(aimdb::Database &db, aimdb::Record<double> &record,
 #endif
 #ifdef REFUSED_8 // delete
     aimdb::Database copy(db);
+#endif
+    // What may be an outcome must be looked at.
+#ifdef REFUSED_9 // nodiscard
+    record.produce(1);
+#endif
+#ifdef REFUSED_10 // nodiscard
+    db.close(aimdb::forever);
+#endif
+#ifdef REFUSED_11 // nodiscard
+    record.subscribe([](double) {});
+#endif
+#ifdef REFUSED_12 // no matching function
+    (void)record.subscribe([](double) {}, std::make_unique<int>(1));
+#endif
+    // What is AIMDB_OK or throws need not be.
+#ifdef AIMDB_EXCEPTIONS
+    db.start();
+    record.set_producer([](double) { return aimdb::Verdict::accept; });
+    bytes.reader()->close();
+    db.destroy();
+#endif
+#ifdef RETURNING_1 // nodiscard
+    db.start();
 #endif
 }

@@ -26,18 +26,37 @@ binding() { # FLAGS...
     echo "$compiler $*"
 }
 
-# Each REFUSED_n of refused.cpp must fail to compile, with the text beside it.
-refused() {
-    compile -std=c++17 -fsyntax-only "$top/tests/cpp/refused.cpp"
-    sed -n 's/^#ifdef \(REFUSED_[0-9]*\) \/\/ \(.*\)$/\1 \2/p' "$top/tests/cpp/refused.cpp" > "$out/list"
-    [ -s "$out/list" ]
+# The three modes in one program, in each order: the linker keeps the first of
+# what has one name.
+modes() {
+    compile -std=c++17 -c "$top/tests/cpp/modes.cpp" -o "$out/returning.o"
+    compile -std=c++17 -DAIMDB_EXCEPTIONS -c "$top/tests/cpp/modes.cpp" -o "$out/throwing.o"
+    compile -std=c++17 -fno-exceptions -c "$top/tests/cpp/modes.cpp" -o "$out/without.o"
+    for order in "returning throwing without" "throwing without returning" "without returning throwing"; do
+        set --
+        for unit in $order; do set -- "$@" "$out/$unit.o"; done
+        link "$@" -o "$out/modes"
+        "$out/modes" 2> "$out/log" || { cat "$out/log"; return 1; }
+        [ "$(grep -c 'd: a consumer threw' "$out/log")" = 2 ] || { cat "$out/log"; return 1; }
+    done
+    echo "$compiler: three modes in one program"
+}
+
+# Each NAME_n of refused.cpp must fail to compile, with the text beside it.
+refused() { # NAMES FLAGS...
+    names=$1
+    shift
+    compile "$@" -fsyntax-only "$top/tests/cpp/refused.cpp"
+    sed -n "s/^#ifdef \(\($names\)_[0-9]*\) \/\/ \(.*\)$/\1 \3/p" "$top/tests/cpp/refused.cpp" > "$out/list"
+    [ "$(wc -l < "$out/list")" = "$(grep -c "^#ifdef \($names\)_" "$top/tests/cpp/refused.cpp")" ]
     while read -r name text; do
-        if compile -std=c++17 -fsyntax-only "-D$name" "$top/tests/cpp/refused.cpp" 2> "$out/log"; then
-            echo "$compiler: $name compiles"
+        if compile "$@" -fsyntax-only "-D$name" "$top/tests/cpp/refused.cpp" 2> "$out/log"; then
+            echo "$compiler $*: $name compiles"
             return 1
         fi
         grep -qF "$text" "$out/log" || { echo "$name:"; cat "$out/log"; return 1; }
     done < "$out/list"
+    echo "$compiler $*: $(wc -l < "$out/list") refused"
 }
 
 # shellcheck disable=SC2086 # lists of flags
@@ -48,10 +67,14 @@ all() { # COMPILER
     binding -std=c++17 -O1 $sanitize -DAIMDB_EXCEPTIONS
     binding -std=c++17 -O1 $sanitize -fno-exceptions -fno-rtti
     binding -std=c++20 -O2 # as users build it
-    compile -std=c++17 -c "$top/tests/cpp/modes.cpp" -o "$out/returning.o"
-    link -std=c++17 -DAIMDB_EXCEPTIONS "$top/tests/cpp/modes.cpp" "$out/returning.o" -o "$out/modes"
-    "$out/modes"
-    refused
+    for std in c++20 c++2b; do
+        compile -std=$std -fsyntax-only "$top/tests/cpp/binding.cpp"
+        compile -std=$std -fsyntax-only "$top/tests/cpp/binding.cpp" -DAIMDB_EXCEPTIONS
+        compile -std=$std -fsyntax-only "$top/tests/cpp/binding.cpp" -fno-exceptions -fno-rtti
+    done
+    modes
+    refused 'REFUSED\|RETURNING' -std=c++17
+    refused REFUSED -std=c++17 -DAIMDB_EXCEPTIONS
 }
 
 (all g++) & gcc=$!

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import re
 import struct
+import sys
 import typing
 from typing import Any, Callable, Generic, Optional, Protocol, TypeVar, Union
 
@@ -40,7 +41,9 @@ class Struct:
     Args:
         format: as of `struct.Struct`; C's own alignment unless it begins with
             one of `=<>!`.
-        type_name: compared when a record is opened; default "struct FORMAT".
+        type_name: compared when a record is opened; default the name that C++ gives
+            what the format stands for ("float64" of "d", "int32[4]" of "<4i"), or
+            "struct FORMAT" if it has none.
     """
 
     def __init__(self, format: str, *, type_name: Optional[str] = None) -> None:
@@ -49,7 +52,7 @@ class Struct:
         except (struct.error, UnicodeError) as error:
             raise ArgumentError(f"codec: {format!r} is no struct format: {error}") from None
         self.size = self._struct.size
-        self.type_name = f"struct {format}" if type_name is None else type_name
+        self.type_name = _type_name(self._struct) if type_name is None else type_name
         self._single = _fields(format) == 1
 
     def encode(self, value: Any) -> bytes:
@@ -151,6 +154,22 @@ class Dataclass(Generic[T]):
         for i in self._texts:
             fields[i] = fields[i].rstrip(b"\0").decode()
         return self._cls(**dict(zip(self._names, fields)))
+
+
+_KIND_OF = {"?": "bool", "c": "char", "s": "char", "e": "float", "f": "float", "d": "float"}
+
+
+def _type_name(of: struct.Struct) -> str:
+    """As aimdb.hpp names numbers and arrays of them, in the machine's byte order."""
+    match = re.fullmatch(r"([@=<>!]?)(\d*)([?csefdbBhHiIlLqQnN])", of.format)
+    order, count, code = match.groups() if match else ("", "", "")
+    size = struct.calcsize(order + code)
+    foreign = order in ((">", "!") if sys.byteorder == "little" else ("<",)) and size > 1
+    if not match or foreign or (count and int(count) == 0):
+        return f"struct {of.format}"
+    kind = _KIND_OF.get(code, "int" if code.islower() else "uint")
+    bits = "" if kind in ("bool", "char") else str(8 * size)
+    return kind + bits + (f"[{int(count)}]" if count else "[1]" if code == "s" else "")
 
 
 def _fields(format: str) -> int:

@@ -2,6 +2,7 @@
 import ctypes
 import dataclasses
 import struct
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -105,7 +106,7 @@ def test_codec_names_its_type():
     with aimdb.Database() as db:
         assert db.register("a", codec=Sample).type_name == "Sample"
         assert db.register("b", codec=CSample).type_name == "CSample"
-        assert db.register("c", codec="<d").type_name == "struct <d"
+        assert db.register("c", codec="<d").type_name == "float64"
         assert db.register("d", codec=aimdb.Json()).type_name == "json"
         assert (
             db.register("e", codec=aimdb.CStruct(CSample, type_name="plant")).type_name == "plant"
@@ -217,3 +218,21 @@ def test_codec_fields_that_are_no_part_of_init_are_not_sent():
     codec = aimdb.Dataclass(Derived)
     assert codec.size == struct.calcsize("q")
     assert codec.decode(codec.encode(Derived(4))) == Derived(4)
+
+
+def test_codec_formats_of_numbers_have_the_names_that_cpp_gives_them():
+    names = {
+        "d": "float64", "=d": "float64", "f": "float32", "?": "bool", "c": "char", "b": "int8",
+        "B": "uint8", "h": "int16", "H": "uint16", "i": "int32", "I": "uint32", "q": "int64",
+        "=Q": "uint64", "=l": "int32", "l": f"int{8 * struct.calcsize('l')}",
+        "N": f"uint{8 * struct.calcsize('N')}", "16s": "char[16]", "s": "char[1]",
+        "=4d": "float64[4]", "dd": "struct dd", "0d": "struct 0d", "": "struct ", "P": "struct P",
+    }  # fmt: skip
+    here, foreign = ("<", ">") if sys.byteorder == "little" else (">", "<")
+    names |= {
+        here + "3i": "int32[3]",
+        foreign + "i": f"struct {foreign}i",
+        foreign + "2b": "int8[2]",
+    }
+    assert {format: aimdb.Struct(format).type_name for format in names} == names
+    assert aimdb.Struct("d", type_name="volts").type_name == "volts"
