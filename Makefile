@@ -70,7 +70,7 @@ test-c: lib ## the C tests, by CMake and CTest
 	@tools/need.sh cmake=cmake gcc=gcc g++=g++ python3=python3
 	cmake -S . -B $(BUILD)/cmake -DCMAKE_BUILD_TYPE=RelWithDebInfo
 	cmake --build $(BUILD)/cmake -j 2
-	ctest --test-dir $(BUILD)/cmake --output-on-failure
+	ctest --test-dir $(BUILD)/cmake --output-on-failure -j 2
 
 $(BUILD)/conformance: $(wildcard tests/conformance/*.[ch]) capi/aimdb.h $(LIB)
 	$(CC) -std=gnu11 $(CFLAGS) $(STRICT) -Icapi $(filter %.c,$^) -o $@ $(LINK)
