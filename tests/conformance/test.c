@@ -350,13 +350,6 @@ aimdb_consumer_t *sink_subscribe(struct sink *sink, aimdb_record_t *record)
     return consumer;
 }
 
-#define SINK_AWAIT(sink, condition)                                                                \
-    do {                                                                                           \
-        pthread_mutex_lock(&(sink)->lock);                                                         \
-        while (!(condition)) pthread_cond_wait(&(sink)->changed, &(sink)->lock);                   \
-        pthread_mutex_unlock(&(sink)->lock);                                                       \
-    } while (0)
-
 void sink_await_count(struct sink *sink, size_t count) { SINK_AWAIT(sink, sink->count >= count); }
 void sink_await_done(struct sink *sink, size_t count)
 {

@@ -148,6 +148,13 @@ void sink_free(void *user);
 aimdb_consumer_config_t consumer_config(void);
 aimdb_consumer_config_t sink_config(struct sink *sink);
 aimdb_consumer_t *sink_subscribe(struct sink *sink, aimdb_record_t *record);
+/* Waits until what callbacks have changed makes it so. */
+#define SINK_AWAIT(sink, condition)                                                                \
+    do {                                                                                           \
+        pthread_mutex_lock(&(sink)->lock);                                                         \
+        while (!(condition)) pthread_cond_wait(&(sink)->changed, &(sink)->lock);                   \
+        pthread_mutex_unlock(&(sink)->lock);                                                       \
+    } while (0)
 void sink_await_count(struct sink *sink, size_t count);
 void sink_await_done(struct sink *sink, size_t count); /* and these callbacks have returned */
 void sink_await_inside(struct sink *sink);
