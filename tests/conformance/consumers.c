@@ -179,6 +179,12 @@ TEST(consumer_refused_leaves_the_user_pointer_to_the_caller)
     config = sink_config(&sink);
     config.stack_size = 1024;
     CHECK_STATUS(aimdb_subscribe(ring, &config, NULL), AIMDB_ERR_ARGUMENT);
+    static const int dispatches[] = { -1, 2, INT32_MAX };
+    for (size_t i = 0; i < COUNT(dispatches); i++) {
+        config = sink_config(&sink);
+        config.dispatch = (aimdb_dispatch_t)dispatches[i];
+        CHECK_STATUS(aimdb_subscribe(ring, &config, NULL), AIMDB_ERR_ARGUMENT);
+    }
     config = sink_config(&sink);
     CHECK_STATUS(aimdb_subscribe(NULL, &config, NULL), AIMDB_ERR_HANDLE);
     config.struct_size = 3;
