@@ -222,6 +222,7 @@ TEST(descriptor_closed_in_one_database_disturbs_no_subscription_of_another)
     atomic_store(&churning, false);
     for (size_t i = 0; i < COUNT(churn); i++) thread_join(&churn[i]);
     end(one), end(other);
+}
 
 TEST(descriptor_first_asked_for_in_each_state)
 {

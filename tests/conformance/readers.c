@@ -380,7 +380,8 @@ TEST(reader_batch_of_a_latest_that_is_too_small_has_no_values)
             CHECK_EQ(buffer[FITS - 1], 0x5a);
         }
         if (status == AIMDB_OK) memset(buffer, 0x5a, messages[0].message.size);
-        CHECK_EQ(count, status == AIMDB_OK);
+        /* A newer value may come while the first is taken. */
+        CHECK(status == AIMDB_OK ? count == 1 || count == 2 : count == 0);
     }
     atomic_store(&producing, false);
     thread_join(&producer);
@@ -433,6 +434,8 @@ TEST(reader_closed_beside_a_receive_gives_values_in_order_and_then_none)
     }
     atomic_store(&producing, false);
     thread_join(&producer);
+    end(db);
+}
 
 TEST(reader_batch_of_latest_and_mailbox_is_the_one_value_there_is)
 {
