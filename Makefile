@@ -12,7 +12,7 @@ LINK    := -L$(BUILD) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
 STATICCHECK := $(BUILD)/tools/staticcheck
 
 .PHONY: help lib demo test lint header symbols test-go test-race test-faults test-harness test-c \
-        test-asan test-tsan soak clean toolchain
+        test-asan test-tsan coverage soak clean toolchain
 
 help: ## what there is
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -91,6 +91,10 @@ test-tsan: lib ## the C tests under ThreadSanitizer
 	tests/c/sanitize.sh tsan
 
 include tests/door/door.mk bench/bench.mk bindings/python/python.mk
+
+coverage: ## what of capi and core the tests run, and why not the rest
+	@tools/need.sh go=golang gcc=gcc gcov=gcc
+	tests/coverage/run.sh
 
 soak: ## the race detector and the fuzzers, for long
 	go test -race -count 20 -timeout 60m ./core/...

@@ -416,12 +416,21 @@ static void watchdog_bites(int number)
     abort();
 }
 
+/* Every other thread may be in a wait with signals blocked. */
+static void *watchdog_thread(void *unused)
+{
+    for (;;) pause();
+    return unused;
+}
+
 static unsigned watchdog_start(void)
 {
+    pthread_t thread;
     struct sigaction action = { 0 };
     action.sa_handler = watchdog_bites;
     action.sa_flags = SA_ONSTACK;
     REQUIRE(sigaction(SIGALRM, &action, NULL) == 0);
+    REQUIRE(pthread_create(&thread, NULL, watchdog_thread, NULL) == 0);
     const char *seconds = getenv("AIMDB_TEST_WATCHDOG");
     return seconds && atoi(seconds) > 0 ? (unsigned)atoi(seconds) : 60;
 }
