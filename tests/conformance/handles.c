@@ -31,6 +31,10 @@ static void never_free(void *user) { CHECK(!"a refused user pointer is freed" &&
 
 CALL(start, aimdb_t) { return aimdb_start(handle); }
 CALL(close, aimdb_t) { return aimdb_close(handle, AIMDB_FOREVER); }
+CALL(close_with, aimdb_t)
+{
+    return aimdb_close_with(handle, AIMDB_FOREVER, AIMDB_CLOSE_DRAIN_READERS);
+}
 CALL(destroy, aimdb_t) { return aimdb_destroy(handle); }
 CALL(register, aimdb_t)
 {
@@ -171,7 +175,8 @@ ACCOUNT(reader_stats, aimdb_reader_t)
     }
 #define NAMES(...) { __VA_ARGS__ }
 typedef aimdb_t aimdb_database_t;
-OF(database, NAMES(call_start, call_close, call_destroy, call_register, call_open, call_database_stats))
+OF(database, NAMES(call_start, call_close, call_close_with, call_destroy, call_register, call_open,
+                   call_database_stats))
 OF(record, NAMES(call_record_info, call_set_producer, call_produce, call_produce_batch, call_subscribe,
                  call_reader_open, call_record_stats, call_peek))
 OF(consumer, NAMES(call_unsubscribe, call_consumer_stats))
