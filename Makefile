@@ -12,7 +12,7 @@ LINK    := -L$(BUILD) -laimdb -Wl,-rpath,'$$ORIGIN' -lpthread -lm
 STATICCHECK := $(BUILD)/tools/staticcheck
 
 .PHONY: help lib demo test lint header symbols test-go test-race test-faults test-harness test-c \
-        lib-asan lib-tsan lib-named lib-valgrind test-asan test-tsan soak clean toolchain
+        lib-asan lib-tsan lib-named lib-valgrind test-asan test-tsan coverage soak clean toolchain
 
 help: ## what there is
 	@sed -n 's/^\([a-z0-9 -]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -70,7 +70,7 @@ test-c: lib ## the C tests, by CMake and CTest
 	@tools/need.sh cmake=cmake gcc=gcc g++=g++ python3=python3
 	cmake -S . -B $(BUILD)/cmake -DCMAKE_BUILD_TYPE=RelWithDebInfo
 	cmake --build $(BUILD)/cmake -j 2
-	ctest --test-dir $(BUILD)/cmake --output-on-failure
+	ctest --test-dir $(BUILD)/cmake --output-on-failure -j 2
 
 $(BUILD)/conformance: $(wildcard tests/conformance/*.[ch]) capi/aimdb.h $(LIB)
 	$(CC) -std=gnu11 $(CFLAGS) $(STRICT) -Icapi $(filter %.c,$^) -o $@ $(LINK)
@@ -100,6 +100,10 @@ test-tsan: lib ## the C tests under ThreadSanitizer
 	tests/c/sanitize.sh tsan
 
 include tests/door/door.mk bench/bench.mk bindings/python/python.mk
+
+coverage: ## what of capi and core the tests run, and why not the rest
+	@tools/need.sh go=golang gcc=gcc gcov=gcc
+	tests/coverage/run.sh
 
 soak: ## the race detector and the fuzzers, for long
 	go test -race -count 20 -timeout 60m ./core/...

@@ -61,7 +61,7 @@ TEST(consumer_held_in_its_callback_disturbs_no_other_consumer)
     sink_end(&free_running);
 }
 
-static bool dedicated(void) { return consumer_config().dispatch == AIMDB_DEDICATED; }
+static bool dedicated(void) { return column_dispatch() == AIMDB_DEDICATED; }
 
 static void note_thread(struct sink *sink, aimdb_emitter_t *emitter, const aimdb_message_t *message)
 {
@@ -152,6 +152,7 @@ TEST(consumer_can_call_everything_from_its_callback)
 
 TEST(consumer_dispatcher_thread_ends_with_its_subscription)
 {
+    if (!dedicated()) NO_MEANING("shared consumers have no dispatcher thread of their own");
     aimdb_t *db = database();
     aimdb_record_t *ring = numbers(db, AIMDB_RING, 16);
     started(db);
@@ -178,6 +179,12 @@ TEST(consumer_refused_leaves_the_user_pointer_to_the_caller)
     config = sink_config(&sink);
     config.stack_size = 1024;
     CHECK_STATUS(aimdb_subscribe(ring, &config, NULL), AIMDB_ERR_ARGUMENT);
+    static const int dispatches[] = { -1, 2, INT32_MAX };
+    for (size_t i = 0; i < COUNT(dispatches); i++) {
+        config = sink_config(&sink);
+        config.dispatch = (aimdb_dispatch_t)dispatches[i];
+        CHECK_STATUS(aimdb_subscribe(ring, &config, NULL), AIMDB_ERR_ARGUMENT);
+    }
     config = sink_config(&sink);
     CHECK_STATUS(aimdb_subscribe(NULL, &config, NULL), AIMDB_ERR_HANDLE);
     config.struct_size = 3;

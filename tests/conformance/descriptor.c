@@ -223,3 +223,55 @@ TEST(descriptor_closed_in_one_database_disturbs_no_subscription_of_another)
     for (size_t i = 0; i < COUNT(churn); i++) thread_join(&churn[i]);
     end(one), end(other);
 }
+
+TEST(descriptor_first_asked_for_in_each_state)
+{
+    for (size_t b = 0; b < COUNT(buffers); b++) {
+        aimdb_t *db = database();
+        aimdb_record_t *numbered = numbers(db, buffers[b], 3);
+        aimdb_reader_t *before = reader(numbered), *running = reader(numbered);
+        aimdb_reader_t *closed = reader(numbered);
+        int fd = fd_of(before);
+        CHECK_STATUS(take(before, 0).status, AIMDB_EMPTY);
+        CHECK(!readable(fd, 0)); /* nothing can be there before start */
+        started(db);
+        CHECK_STATUS(take(running, 0).status, AIMDB_EMPTY);
+        fd_of(running);
+        CHECK_STATUS(take(running, 0).status, AIMDB_EMPTY);
+        CHECK(!readable(fd_of(running), 0));
+        put_range(numbered, 1, 1);
+        CHECK(readable(fd, 0) && readable(fd_of(running), 0));
+        CHECK_OK(aimdb_close(db, LONG_TIME));
+        CHECK(readable(fd_of(closed), 0)); /* a value, and then the end */
+        check_takes(closed, 1, 1);
+        CHECK(readable(fd_of(closed), 0));
+        CHECK_STATUS(take(closed, 0).status, AIMDB_CLOSED);
+        CHECK_OK(aimdb_destroy(db));
+        CHECK(fcntl(fd, F_GETFD) == -1); /* destroy ends readers, too */
+    }
+}
+
+TEST(descriptor_is_readable_for_a_loss_and_for_what_batches_and_small_buffers_leave)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *ring = numbers(db, AIMDB_RING, 3);
+    aimdb_reader_t *in = reader(ring);
+    int fd = fd_of(in);
+    uint64_t values[2];
+    aimdb_message_t messages[2] = { AIMDB_MESSAGE_INIT };
+    size_t count;
+    started(db);
+    put_range(ring, 1, 5);
+    CHECK(readable(fd, 0));
+    CHECK_STATUS(take(in, 0).status, AIMDB_LAGGED);
+    CHECK(readable(fd, 0));
+    CHECK_STATUS(aimdb_recv_batch(in, values, 4, messages, 2, &count, 0), AIMDB_ERR_TOO_SMALL);
+    CHECK(readable(fd, 0));
+    CHECK_OK(aimdb_recv_batch(in, values, sizeof values, messages, 2, &count, 0));
+    CHECK_EQ(count, 2);
+    CHECK(readable(fd, 0)); /* one is left */
+    CHECK_EQ(take(in, AIMDB_FOREVER).number, 5);
+    CHECK_STATUS(take(in, 0).status, AIMDB_EMPTY);
+    CHECK(!readable(fd, 0));
+    end(db);
+}

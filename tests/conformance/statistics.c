@@ -247,3 +247,131 @@ TEST(statistics_count_the_readers_and_consumers_there_are_now)
     CHECK_OK(aimdb_destroy(db));
     sink_end(&sink);
 }
+
+/* Snapshots at each moment ---------------------------------------------------------- */
+
+struct moment {
+    aimdb_t *db;
+    aimdb_record_t *record;
+    aimdb_consumer_t *self;
+    uint64_t last; /* of the numbers */
+};
+
+/* The callback that runs has begun: its value is delivered, those behind it wait. */
+static void look_inside(struct sink *sink, aimdb_emitter_t *emitter, const aimdb_message_t *m)
+{
+    struct moment *moment = sink->arg;
+    (void)emitter;
+    aimdb_consumer_stats_t stats = stats_of_consumer(moment->self);
+    check_account(&stats);
+    CHECK_EQ(stats.offered, moment->last);
+    CHECK_EQ(stats.delivered, number_of(m));
+    CHECK_EQ(stats.pending, moment->last - number_of(m));
+    CHECK_EQ(stats.failures, number_of(m) - 1); /* this one has not failed yet */
+    CHECK_EQ(stats_of_record(moment->record).readers, 1);
+    aimdb_database_stats_t of_db = AIMDB_DATABASE_STATS_INIT;
+    CHECK_OK(aimdb_database_stats(moment->db, &of_db));
+    CHECK_EQ(of_db.consumers, 1);
+    CHECK_EQ(of_db.records, 2);
+    CHECK_EQ(of_db.readers, 0);
+}
+
+static void close_long(void *arg) { CHECK_OK(aimdb_close(arg, LONG_TIME)); }
+
+TEST(statistics_inside_a_callback_during_a_close_and_after_it)
+{
+    struct moment moment = { .db = database(), .last = 100 };
+    struct sink sink = SINK;
+    struct thread closer;
+    moment.record = numbers(moment.db, AIMDB_RING, 128);
+    aimdb_record_t *probe = record(moment.db, "probe", AIMDB_LATEST, 0, 8);
+    sink.hold = true;
+    sink.answer = 1;
+    sink.then = look_inside;
+    sink.arg = &moment;
+    moment.self = sink_subscribe(&sink, moment.record);
+    started(moment.db);
+    put_range(moment.record, 1, moment.last);
+    sink_await_inside(&sink);
+    thread_start(&closer, close_long, moment.db);
+    AWAIT(put(probe, 1) == AIMDB_CLOSED); /* the close has begun */
+    aimdb_consumer_stats_t stats = stats_of_consumer(moment.self);
+    check_account(&stats); /* during the close */
+    CHECK_EQ(stats.delivered, 1);
+    CHECK_EQ(stats.pending, 99);
+    CHECK_EQ(stats.abandoned, 0);
+    sink_release(&sink);
+    thread_join(&closer);
+    stats = stats_of_consumer(moment.self); /* and after it */
+    check_account(&stats);
+    CHECK_EQ(stats.delivered, 100);
+    CHECK_EQ(stats.failures, 100);
+    CHECK_EQ(stats.pending + stats.abandoned + stats.lagged + stats.skipped, 0);
+    CHECK(stats.callback_max_ns <= stats.callback_ns);
+    aimdb_record_stats_t of_record = stats_of_record(moment.record);
+    CHECK_EQ(of_record.produced, 100);
+    CHECK_EQ(of_record.bytes, 800);
+    CHECK_EQ(of_record.pending + of_record.taken + of_record.overwritten, 0); /* a mailbox's */
+    end(moment.db);
+    sink_check_range(&sink, 1, 100);
+    sink_end(&sink);
+}
+
+TEST(statistics_of_a_reader_in_every_state_and_its_last_account)
+{
+    static const aimdb_buffer_t buffers[] = { AIMDB_RING, AIMDB_LATEST, AIMDB_MAILBOX };
+    for (size_t b = 0; b < COUNT(buffers); b++) {
+        aimdb_t *db = database();
+        aimdb_record_t *numbered = numbers(db, buffers[b], 4);
+        aimdb_reader_t *in = reader(numbered), *closed = reader(numbered);
+        bool ring = buffers[b] == AIMDB_RING, mailbox = buffers[b] == AIMDB_MAILBOX;
+        aimdb_consumer_stats_t stats = stats_of_reader(in), last = AIMDB_CONSUMER_STATS_INIT;
+        CHECK_EQ(stats.offered + stats.delivered + stats.pending, 0);
+        started(db);
+        put_range(numbered, 1, 6);
+        CHECK_OK(aimdb_reader_close(closed, &last)); /* it has received nothing */
+        CHECK_EQ(last.delivered, 0);
+        CHECK_EQ(last.pending, 0);
+        if (!mailbox) { /* whose values are the record's, not the reader's */
+            check_account(&last);
+            CHECK_EQ(last.offered, 6);
+            CHECK_EQ(last.abandoned, ring ? 4 : 1);
+            CHECK_EQ(last.lagged, ring ? 2 : 0);
+            CHECK_EQ(last.skipped, ring ? 0 : 5);
+        }
+        CHECK_OK(aimdb_close(db, LONG_TIME));
+        stats = stats_of_reader(in);
+        if (!mailbox) check_account(&stats);
+        CHECK_EQ(stats.abandoned, 0); /* readers drain after the close */
+        if (ring) CHECK_STATUS(take(in, 0).status, AIMDB_LAGGED);
+        check_takes(in, ring ? 3 : 6, 6);
+        stats = stats_of_reader(in);
+        CHECK_EQ(stats.delivered, ring ? 4 : 1);
+        CHECK_EQ(stats.lagged_events, ring);
+        CHECK_EQ(stats.failures + stats.callback_ns + stats.callback_max_ns, 0); /* of callbacks */
+        CHECK_EQ(stats_of_record(numbered).readers, 1);
+        CHECK_OK(aimdb_reader_close(in, &last));
+        CHECK_EQ(last.delivered, ring ? 4 : 1);
+        CHECK_EQ(last.abandoned, 0);
+        CHECK_EQ(stats_of_record(numbered).readers, 0);
+        CHECK_OK(aimdb_destroy(db));
+    }
+}
+
+TEST(statistics_count_what_was_refused_nowhere_but_as_rejected)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *ring = numbers(db, AIMDB_RING, 4);
+    aimdb_reader_t *in = reader(ring);
+    CHECK_STATUS(put(ring, 1), AIMDB_ERR_STATE);
+    started(db);
+    CHECK_STATUS(aimdb_produce(ring, "123456789", 9), AIMDB_ERR_SIZE);
+    CHECK_STATUS(aimdb_produce(ring, NULL, 8), AIMDB_ERR_ARGUMENT);
+    CHECK_OK(aimdb_close(db, LONG_TIME));
+    CHECK_STATUS(put(ring, 1), AIMDB_CLOSED);
+    aimdb_record_stats_t stats = stats_of_record(ring);
+    CHECK_EQ(stats.produced + stats.rejected + stats.bytes, 0);
+    CHECK_EQ(stats.producer_calls + stats.producer_ns + stats.producer_max_ns, 0);
+    CHECK_EQ(stats_of_reader(in).offered, 0);
+    CHECK_OK(aimdb_destroy(db));
+}

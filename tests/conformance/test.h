@@ -60,6 +60,19 @@ _Noreturn void bail_out(void);
     } while (0)
 void nap(void);
 
+/* A test that has no meaning in this column: says why, and is counted so. */
+#define NO_MEANING(why)                                                                            \
+    do {                                                                                           \
+        no_meaning(why);                                                                           \
+        return;                                                                                    \
+    } while (0)
+void no_meaning(const char *why);
+
+/* How this run of the suite differs from others: column.c. */
+char **column_choose(char **argv); /* takes its options; the rest of the arguments */
+aimdb_dispatch_t column_dispatch(void);
+const char *column_name(void);
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LONG_TIME (30 * AIMDB_SECOND) /* a bound that only a hang exceeds */
 
@@ -131,10 +144,17 @@ struct sink {
 int sink_fn(aimdb_emitter_t *emitter, const aimdb_message_t *message, void *user);
 void sink_lag(aimdb_emitter_t *emitter, aimdb_record_t *record, uint64_t lagged, void *user);
 void sink_free(void *user);
-/* The defaults; all consumers are shared with AIMDB_TEST_DISPATCH=shared. */
+/* The defaults, with the column's dispatch. */
 aimdb_consumer_config_t consumer_config(void);
 aimdb_consumer_config_t sink_config(struct sink *sink);
 aimdb_consumer_t *sink_subscribe(struct sink *sink, aimdb_record_t *record);
+/* Waits until what callbacks have changed makes it so. */
+#define SINK_AWAIT(sink, condition)                                                                \
+    do {                                                                                           \
+        pthread_mutex_lock(&(sink)->lock);                                                         \
+        while (!(condition)) pthread_cond_wait(&(sink)->changed, &(sink)->lock);                   \
+        pthread_mutex_unlock(&(sink)->lock);                                                       \
+    } while (0)
 void sink_await_count(struct sink *sink, size_t count);
 void sink_await_done(struct sink *sink, size_t count); /* and these callbacks have returned */
 void sink_await_inside(struct sink *sink);
