@@ -120,12 +120,12 @@ static void check_begin(const struct subscription *sub, const aimdb_consumer_sta
     uint64_t earliest = sub->produced_before;
     if (buffer == AIMDB_LATEST && earliest > 0) earliest--;
     CHECK(earliest <= start && start <= sub->produced_after,
-          "subscription %u: begins after value %llu, made after %llu and before %llu", sub->uid,
-          (unsigned long long)start, (unsigned long long)sub->produced_before,
-          (unsigned long long)sub->produced_after);
+          "begins after value %llu, made after %llu and before %llu: %s", (unsigned long long)start,
+          (unsigned long long)sub->produced_before, (unsigned long long)sub->produced_after,
+          about(sub, s));
     if (sub->seen == 0) return;
-    CHECK(sub->first > start, "subscription %u: value %llu, begins after %llu", sub->uid,
-          (unsigned long long)sub->first, (unsigned long long)start);
+    CHECK(sub->first > start, "value %llu, begins after %llu: %s", (unsigned long long)sub->first,
+          (unsigned long long)start, about(sub, s));
     if (buffer == AIMDB_RING && !sub->crowded && told_all(sub))
         SAME(sub->first - 1 - sub->told_before_first, start, sub);
 }
@@ -181,9 +181,9 @@ static void check_over(const struct subscription *sub) {
     uint64_t start = sub->first - 1 - sub->told_before_first, end = start + s->offered;
     check_begin(sub, s, start);
     CHECK(sub->account_before <= end && end <= sub->account_after,
-          "subscription %u: ended after value %llu, which is not from %llu to %llu", sub->uid,
-          (unsigned long long)end, (unsigned long long)sub->account_before,
-          (unsigned long long)sub->account_after);
+          "ended after value %llu, which is not from %llu to %llu: %s", (unsigned long long)end,
+          (unsigned long long)sub->account_before, (unsigned long long)sub->account_after,
+          about(sub, s));
     SAME(sub->last + sub->told_since + s->abandoned + (s->lagged - sub->told), end, sub);
 }
 

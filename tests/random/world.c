@@ -70,8 +70,8 @@ struct record *record_add(struct database *db) {
 uint64_t record_memory(const struct record *record) {
     uint64_t slots = record->config.buffer == AIMDB_RING
                          ? record->config.capacity + record->config.capacity / 8 + 1
-                     : record->config.buffer == AIMDB_LATEST ? 4
-                                                             : 1;
+                     : record->config.buffer == AIMDB_LATEST ? 5
+                                                             : 2;
     uint64_t bytes = slots * (8 + (record->config.payload_max + 7) / 8 * 8);
     return (bytes + 4095) / 4096 * 4096 + 256;
 }
@@ -109,7 +109,8 @@ struct subscription *sub_add(struct record *record, bool pull) {
         sub->produced_before = record->ok;
         pthread_mutex_init(&sub->lock, NULL);
         db->live++;
-        db->subs[db->sub_count++] = sub;
+        db->subs[db->sub_count] = sub;
+        db->sub_count++; /* others look without the lock */
     }
     pthread_mutex_unlock(&db->lock);
     return sub;
