@@ -84,6 +84,18 @@ static void settle(struct database *db) {
     }
 }
 
+/* A consumer that goes to sleep just when a value comes must not sleep on. */
+static void tease(struct database *db) {
+    struct record *record = record_any(db);
+    unsigned rounds = record ? (unsigned)below(20) : 0;
+    for (unsigned i = 0; i < rounds && runs(db); i++) {
+        poke(record);
+        for (uint64_t until = now() + below(40000); now() < until;) continue;
+        poke(record);
+        settle(db);
+    }
+}
+
 /* Subscriptions --------------------------------------------------------------------------- */
 
 /* A subscription in words. */
@@ -295,6 +307,7 @@ static void check_answer(struct database *db) {
 void rest_check(struct database *db) {
     if (db->done == CLOSING) close_database(db, AIMDB_FOREVER);
     settle(db);
+    if (runs(db)) tease(db);
     for (int i = 0; i < db->sub_count; i++) {
         struct subscription *sub = db->subs[i];
         if (sub->ends) check_over(sub);
