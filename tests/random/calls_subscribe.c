@@ -27,7 +27,6 @@ void do_subscribe(struct database *db) {
     sub->shared = chance(options.profile->shared);
     sub->has_lag = chance(90);
     sub->has_free = chance(98);
-    if (!sub->has_free) db->immortal = true;
     aimdb_consumer_config_t config = config_of(sub);
     aimdb_consumer_t *handle = NULL;
     struct range range = range_begin(db);

@@ -62,6 +62,12 @@ static void end_at_once(struct database *db) {
     seal(db);
 }
 
+static bool tells_its_end(const struct database *db) {
+    for (int i = 0; i < db->sub_count; i++)
+        if (!db->subs[i]->pull && !db->subs[i]->has_free) return false;
+    return true;
+}
+
 /* Free functions come when the last callback has returned, each once. */
 static bool all_freed(const struct database *db) {
     for (int i = 0; i < db->sub_count; i++) {
@@ -75,11 +81,10 @@ static bool all_freed(const struct database *db) {
 
 /* With one reference, the caller's, and db->ending its own. */
 void end_database(struct database *db) {
-    switch (below(3)) {
-    case 0: end_at_rest(db); break;
-    case 1: end_under_way(db); break;
-    default: end_at_once(db); break;
-    }
+    uint64_t way = below(3);
+    if (way == 0) end_at_rest(db);
+    else if (way == 1 || !tells_its_end(db)) end_under_way(db);
+    else end_at_once(db);
     if (db->done == STARTED) close_database(db, 0);
     if (db->done < DESTROYED) {
         EXPECT(destroy_database(db), IN(AIMDB_OK), "destroy at the end, phase %d", (int)db->done);

@@ -35,8 +35,8 @@ enum {
     RECORDS = 10,      /* of a database */
     SUBSCRIPTIONS = 400, /* of a database, ever */
     LIVE = 24,         /* of a database, at once */
-    ORDER = 4096,      /* newest values of a record whose order is compared */
-    WINDOW = 4096,     /* newest values of a shared reader that are looked at for doubles */
+    ORDER = 1024,      /* newest values of a record whose order is compared */
+    WINDOW = 1024,     /* newest values of a shared reader that are looked at for doubles */
     FROM = 32,         /* producers whose order a subscription follows at once */
 };
 
@@ -235,7 +235,6 @@ struct database {
     atomic_bool quiet; /* a close said that no callback runs */
     atomic_int refs;
     atomic_bool sealed, ending;
-    atomic_bool immortal; /* has a subscription whose end can't be seen */
     atomic_long left;     /* calls until it is ended */
     atomic_int answered;  /* a close's OK (1) or TIMEOUT (2) */
     bool has_log;

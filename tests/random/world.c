@@ -234,9 +234,25 @@ static void check_freed_once(const struct database *db) {
     }
 }
 
+/* Whether a callback may still come, in a subscription that has no free function to
+ * tell its end: then what it looks at must stay for ever. */
+static bool immortal(const struct database *db) {
+    for (int i = 0; i < db->sub_count; i++)
+        if (!db->subs[i]->pull && !sub_done(db->subs[i])) return true;
+    return false;
+}
+
+static struct database *immortals;
+
 static void forget(struct database *db) {
     check_freed_once(db);
-    if (db->immortal) return;
+    if (immortal(db)) {
+        pthread_mutex_lock(&lock);
+        db->next = immortals;
+        immortals = db;
+        pthread_mutex_unlock(&lock);
+        return;
+    }
     for (int i = 0; i < db->sub_count; i++) {
         pthread_mutex_destroy(&db->subs[i]->lock);
         free(db->subs[i]->window);
