@@ -169,13 +169,18 @@ void do_recv(struct database *db) {
     if (sub) wait_once(sub, short_time(), false);
 }
 
-/* Until a value comes, however long. Who wants the database to rest sends one. */
+/* Until a value comes, however long. Who wants the database to rest sends one, so not
+ * all may wait. */
 void do_wait(struct database *db) {
+    static atomic_int waiting;
     struct subscription *sub = sub_any(db, true);
     if (!sub || inside() || stopping) return;
-    atomic_fetch_add(&sub->record->waiters, 1);
-    if (!db->sealed) wait_once(sub, AIMDB_FOREVER, chance(70));
-    atomic_fetch_sub(&sub->record->waiters, 1);
+    if (atomic_fetch_add(&waiting, 1) < options.threads / 2) {
+        atomic_fetch_add(&sub->record->waiters, 1);
+        if (!db->sealed) wait_once(sub, AIMDB_FOREVER, chance(70));
+        atomic_fetch_sub(&sub->record->waiters, 1);
+    }
+    atomic_fetch_sub(&waiting, 1);
 }
 
 /* Batches --------------------------------------------------------------------------------- */
