@@ -231,7 +231,8 @@ static void wrong_receive(struct database *db) {
 static void null_argument(struct database *db) {
     struct record *record = record_any(db);
     if (!record) return;
-    switch (below(7)) {
+    switch (below(8)) {
+    case 7: WRONG(aimdb_close_with(db_handle(db), 0, 2 + (uint32_t)below(1000) * 2), ERR(ARGUMENT)); break;
     case 0: EXPECT(CALL(aimdb_create(NULL, NULL)), ERR(ARGUMENT), "create(NULL, NULL)"); break;
     case 1: WRONG(aimdb_register(db_handle(db), "null", NULL, NULL), ERR(ARGUMENT) | ERR(STATE)); break;
     case 2: WRONG(aimdb_open(db_handle(db), record->key, NULL, AIMDB_ANY_SIZE, NULL), ERR(ARGUMENT)); break;

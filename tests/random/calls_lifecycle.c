@@ -29,7 +29,16 @@ static set allowed_close(const struct range *range, int64_t timeout) {
     if (range->to == CREATED || range->from == DESTROYED) return allowed;
     set ended = IN(AIMDB_OK) | IN(AIMDB_TIMEOUT);
     if (inside()) return allowed | IN(AIMDB_IN_PROGRESS) | (range->to >= CLOSING ? ended | IN(AIMDB_BLOCKED) : 0);
-    return allowed | ended | (timeout == AIMDB_FOREVER ? 0 : IN(AIMDB_BLOCKED));
+    if (timeout == AIMDB_FOREVER) return allowed | ended;
+    allowed |= ended | IN(AIMDB_BLOCKED);
+    return range->to >= CLOSING ? allowed | IN(AIMDB_IN_PROGRESS) : allowed; /* another has more time */
+}
+
+/* Without options by either of two names. */
+static aimdb_status_t call_close(struct database *db, int64_t timeout, uint32_t options) {
+    if (options == 0 && chance(70)) return CALL(aimdb_close(db_handle(db), timeout));
+    if (options) db->readers_too = true;
+    return CALL(aimdb_close_with(db_handle(db), timeout, options));
 }
 
 /* However often and from wherever it is asked, the end is the same. */
@@ -47,11 +56,11 @@ static void in_time(int64_t timeout, uint64_t took) {
           "close with %.3f s took %.3f s", (double)timeout / 1e9, (double)took / 1e9);
 }
 
-aimdb_status_t close_database(struct database *db, int64_t timeout) {
+static aimdb_status_t close_with(struct database *db, int64_t timeout, uint32_t options) {
     struct range range = range_begin(db);
     phase_try(db, CLOSING);
     uint64_t begun = now();
-    aimdb_status_t status = CALL(aimdb_close(db_handle(db), timeout));
+    aimdb_status_t status = call_close(db, timeout, options);
     in_time(timeout, now() - begun);
     range_end_of(&range, CLOSING);
     EXPECT(status, allowed_close(&range, timeout), "close, %s, phases %d-%d",
@@ -65,6 +74,10 @@ aimdb_status_t close_database(struct database *db, int64_t timeout) {
     return status;
 }
 
+aimdb_status_t close_database(struct database *db, int64_t timeout) {
+    return close_with(db, timeout, 0);
+}
+
 static int64_t some_timeout(void) {
     if (chance(20)) return 0;
     return chance(60) ? (int64_t)below(2000000) : (int64_t)below(50000000);
@@ -72,7 +85,7 @@ static int64_t some_timeout(void) {
 
 void do_close(struct database *db) {
     if (db->done == CREATED && chance(80)) return;
-    close_database(db, some_timeout());
+    close_with(db, some_timeout(), chance(20) ? AIMDB_CLOSE_DRAIN_READERS : 0);
 }
 
 /* Destroy ------------------------------------------------------------------------------------ */

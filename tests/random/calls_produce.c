@@ -28,6 +28,7 @@ static set allowed_at_depth(const struct range *range, set outcome) {
 }
 
 static void note_outcome(struct record *record, aimdb_status_t status, const struct fate *fate) {
+    if (status == AIMDB_CLOSED) record->db->refused = true;
     if (status == AIMDB_OK) {
         record->bytes += fate->size;
         record->ok++;
@@ -42,11 +43,10 @@ static aimdb_emitter_t *some_emitter(const struct frame *with) {
     return frame->emitter;
 }
 
-/* With a frame now and then by its emitter. */
-void send_value(struct record *record, const struct frame *with, size_t size, unsigned hops,
-                unsigned flags) {
+/* Without an emitter by aimdb_produce. `other` is what else it may answer. */
+static void send(struct record *record, aimdb_emitter_t *emitter, struct value value, set other) {
+    size_t size = value.size;
     void *data = packed(size);
-    struct value value = value_next(record, size, hops, flags);
     if (record_mute(record)) value.flags = 0;
     value_write(data, size, &value);
     struct fate fate = value_fate(record, &value, size);
@@ -54,17 +54,30 @@ void send_value(struct record *record, const struct frame *with, size_t size, un
     self()->handed = data;
     record->begun++;
     struct range range = range_begin(record->db);
-    bool emits = with && with->emitter && with->db == record->db && chance(70);
-    aimdb_status_t status =
-        emits ? CALL(aimdb_emit(some_emitter(with), record_handle(record), data, size))
-              : CALL(aimdb_produce(record_handle(record), data, size));
+    aimdb_status_t status = emitter ? CALL(aimdb_emit(emitter, record_handle(record), data, size))
+                                    : CALL(aimdb_produce(record_handle(record), data, size));
     range_end(&range);
     self()->handed = outer;
-    EXPECT(status, allowed_at_depth(&range, outcome_of(fate.verdict)),
-           "%s to record %u, phases %d-%d, depth %d", emits ? "emit" : "produce", record->uid,
+    EXPECT(status, other | allowed_at_depth(&range, outcome_of(fate.verdict)),
+           "%s to record %u, phases %d-%d, depth %d", emitter ? "emit" : "produce", record->uid,
            range.from, range.to, self()->emitting);
     note_outcome(record, status, &fate);
     free(data);
+}
+
+/* With a frame now and then by its emitter. */
+void send_value(struct record *record, const struct frame *with, size_t size, unsigned hops,
+                unsigned flags) {
+    bool emits = with && with->emitter && with->db == record->db && chance(70);
+    send(record, emits ? some_emitter(with) : NULL, value_next(record, size, hops, flags), 0);
+}
+
+/* An emitter that was kept serves any thread while its callback runs, also while a
+ * close drains. */
+static void send_kept(struct record *record, aimdb_emitter_t *kept) {
+    struct value value = value_next(record, value_size(record), 0, VALUE_NESTED);
+    set outcome = record->db->done < CLOSING ? 0 : outcome_of(value_fate(record, &value, value.size).verdict);
+    send(record, kept, value, outcome | ERR(EMITTER) | ERR(HANDLE) | ERR(DEPTH));
 }
 
 void poke(struct record *record) {
@@ -184,6 +197,10 @@ void do_emit_wrongly(struct database *db) {
         return;
     }
     uintptr_t kept = chance(50) ? ended_any(EMITTER) : 0;
+    if (kept && chance(60)) {
+        send_kept(record, (aimdb_emitter_t *)kept);
+        return;
+    }
     aimdb_emitter_t *emitter = kept ? (aimdb_emitter_t *)kept : (aimdb_emitter_t *)no_handle(DATABASE, db);
     /* One that was kept may be of a callback that still runs: then the size is wrong. */
     size_t size = most + 1;

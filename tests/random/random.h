@@ -237,6 +237,8 @@ struct database {
     atomic_bool sealed, ending;
     atomic_long left;     /* calls until it is ended */
     atomic_int answered;  /* a close's OK (1) or TIMEOUT (2) */
+    atomic_bool readers_too; /* a close was to wait for readers */
+    atomic_bool refused;     /* an emission was, by a close */
     bool has_log;
     atomic_int config_freed;
     pthread_mutex_t lock; /* adding */

@@ -290,7 +290,7 @@ static void check_database(struct database *db) {
 /* A close that says OK has delivered everything; TIMEOUT, that something was not. */
 static void check_answer(struct database *db) {
     uint64_t abandoned = 0;
-    bool others = false;
+    bool others = db->refused || db->readers_too;
     for (int i = 0; i < db->sub_count; i++) {
         struct subscription *sub = db->subs[i];
         others |= sub->ends > 0;

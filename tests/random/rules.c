@@ -40,9 +40,17 @@ static set by_phase(const struct range *range, const set sets[PHASES]) {
     return allowed;
 }
 
-/* While a close drains, what callbacks send may still be accepted. */
+/* Whether this thread is in a callback of the database: then what it sends is an
+ * emission. */
+static bool emits(const struct database *db) {
+    for (const struct frame *f = self()->top; f; f = f->below)
+        if (f->db == db && f->place < IN_FREE) return true;
+    return false;
+}
+
+/* While a close drains, emissions are taken, until its time has passed. */
 set allowed_produce(const struct range *range, set outcome) {
-    set draining = IN(AIMDB_CLOSED) | (inside() ? outcome : 0);
+    set draining = IN(AIMDB_CLOSED) | (emits(range->db) ? outcome : 0);
     return by_phase(range, (set[PHASES]){ERR(STATE), outcome, draining, IN(AIMDB_CLOSED), ERR(HANDLE)});
 }
 

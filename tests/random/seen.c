@@ -119,7 +119,7 @@ void seen_peek(struct record *record, const aimdb_message_t *message) {
 
 static uint64_t in_hand(const struct record *record) {
     uint64_t eighth = record->config.capacity / 8;
-    return eighth < 32 ? eighth : 32;
+    return eighth < 1 ? 1 : eighth < 32 ? eighth : 32;
 }
 
 static void bounds_check(const struct subscription *sub, const aimdb_consumer_stats_t *s) {
