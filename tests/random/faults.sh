@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Each planted fault must be found within a minute; the sound library passes the
+# same profile. Faults of ordering need two processors to show. (fault_panic shows
+# with a key of its own only.)
+#
+#   tests/random/faults.sh BUILD
+set -eu
+
+build=$(cd "$1" && pwd)
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+profile_of() { # where the fault is likely to show
+    case $1 in
+    nobaton) echo mailbox ;;
+    freetwice) echo lifecycle ;;
+    *) echo default ;;
+    esac
+}
+
+bad=0
+for fault in nofence norecheck nobaton lagoffbyone freetwice; do
+    profile=$(profile_of $fault)
+    begun=$(date +%s)
+    if LD_LIBRARY_PATH=$build/faults/fault_$fault "$build/random" --profile "$profile" --seconds 60 --patience 10 \
+        >"$output" 2>&1; then
+        echo "$fault: MISSED in a minute, profile $profile"
+        cat "$output"
+        bad=1
+    else
+        echo "$fault: found after $(($(date +%s) - begun)) s, profile $profile: $(grep -m 1 FOUND "$output" || tail -1 "$output")"
+    fi
+done
+exit $bad
