@@ -11,8 +11,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 build=$1 hours=$2
 shift 2
 end=$(($(date +%s) + $(awk "BEGIN { print int($hours * 3600) }")))
-"$top/tools/build-sanitized.sh" asan "$asan"
 asan=$top/build/asan
+"$top/tools/build-sanitized.sh" asan "$asan"
 gcc -std=gnu11 -g -O1 -fsanitize=address -I"$top/capi" "$top"/tests/random/*.c -o "$asan/random" \
     -L"$asan" -laimdb -Wl,-rpath,"$asan" -lpthread
 # An alternate stack of the sanitizer's own would take the place of Go's.
