@@ -66,8 +66,9 @@ static aimdb_consumer_stats_t stats_of(struct subscription *sub) {
 }
 
 static bool idle(struct subscription *sub) {
-    aimdb_consumer_stats_t stats = stats_of(sub);
-    if (sub->record->config.buffer == AIMDB_MAILBOX && !mailbox_empty(sub->record)) return false;
+    bool empty = sub->record->config.buffer != AIMDB_MAILBOX || mailbox_empty(sub->record);
+    aimdb_consumer_stats_t stats = stats_of(sub); /* after: it may just have been taken */
+    if (!empty) return false;
     return stats.pending == 0 && stats.delivered == sub->seen && sub->running == 0 &&
            stats.failures == sub->failures && stats.callback_ns >= sub->ns / 10 * 9;
 }
