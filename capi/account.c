@@ -5,8 +5,9 @@
 
 #include "side.h"
 
-static aimdb_status_t take(void *handle, step_op_t op, void *account, const char *otherwise) {
-    step_t s = {.handle = HANDLE(handle), .data = account};
+static aimdb_status_t take(void *handle, step_op_t op, uint32_t flags, void *account,
+                           const char *otherwise) {
+    step_t s = {.handle = HANDLE(handle), .data = account, .flags = flags};
     side_drive(&s, op);
     if (s.result == AIMDB_ERR_HANDLE) return side_fail(AIMDB_ERR_HANDLE, "%s", otherwise);
     return (aimdb_status_t)s.result;
@@ -18,7 +19,7 @@ aimdb_status_t aimdb_record_stats(aimdb_record_t *record, aimdb_record_stats_t *
     aimdb_status_t status = side_check(stats, sizeof *stats, "stats");
     if (status != AIMDB_OK) return status;
     side_record_account_t a;
-    status = take(record, STEP_RECORD_ACCOUNT, &a, "record: is not a record that exists");
+    status = take(record, STEP_RECORD_ACCOUNT, 0, &a, "record: is not a record that exists");
     if (status != AIMDB_OK) return status;
     aimdb_record_stats_t known = {sizeof known, a.produced, a.rejected, a.overwritten, a.taken,
                                   a.pending, a.abandoned, a.bytes, a.readers, a.memory,
@@ -27,13 +28,14 @@ aimdb_status_t aimdb_record_stats(aimdb_record_t *record, aimdb_record_stats_t *
     return AIMDB_OK;
 }
 
-static aimdb_status_t subscription(void *handle, const char *otherwise, aimdb_consumer_stats_t *stats) {
+static aimdb_status_t subscription(void *handle, uint32_t flags, const char *otherwise,
+                                   aimdb_consumer_stats_t *stats) {
     GUARD();
     NOT_NULL(stats);
     aimdb_status_t status = side_check(stats, sizeof *stats, "stats");
     if (status != AIMDB_OK) return status;
     side_account_t a;
-    status = take(handle, STEP_ACCOUNT, &a, otherwise);
+    status = take(handle, STEP_ACCOUNT, flags, &a, otherwise);
     if (status != AIMDB_OK) return status;
     aimdb_consumer_stats_t known = {sizeof known, a.offered, a.delivered, a.lagged_events, a.lagged,
                                     a.skipped, a.pending, a.abandoned, a.failures, a.callback_ns,
@@ -43,9 +45,9 @@ static aimdb_status_t subscription(void *handle, const char *otherwise, aimdb_co
 }
 
 aimdb_status_t aimdb_consumer_stats(aimdb_consumer_t *consumer, aimdb_consumer_stats_t *stats) {
-    return subscription(consumer, "consumer: is not a consumer that exists", stats);
+    return subscription(consumer, 0, "consumer: is not a consumer that exists", stats);
 }
 
 aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consumer_stats_t *stats) {
-    return subscription(reader, "reader: is not a reader that exists", stats);
+    return subscription(reader, STEP_PULL, "reader: is not a reader that exists", stats);
 }

@@ -37,7 +37,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(buffers.Message{}.Sequence)-unsafe.Offsetof(C.aimdb_message_t{}.sequence)]
 	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]
 	_ = [1]struct{}{}[core.Drain-C.STEP_DRAIN]
-	_ = [1]struct{}{}[core.Within-C.STEP_WITHIN]
+	_ = [1]struct{}{}[core.Pull-C.STEP_PULL]
 	_ = [1]struct{}{}[core.Reap-C.DO_REAP]
 	_ = [1]struct{}{}[core.OpRecordAccount-C.STEP_RECORD_ACCOUNT]
 	_ = [1]struct{}{}[core.Share-C.SIDE_SHARE]

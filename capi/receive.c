@@ -54,8 +54,9 @@ static aimdb_status_t receive(aimdb_reader_t *reader, void *buffer, size_t capac
     if (s.count) SYNC_ACQUIRE(s.record);
     for (size_t i = 0; i < s.count && distance > sizeof *messages; i++)
         memset((char *)messages + i * distance + sizeof *messages, 0, distance - sizeof *messages);
-    if (s.result != AIMDB_ERR_HANDLE) *count = (size_t)s.count;
-    return answer(&s, capacity, messages->size, nothing);
+    aimdb_status_t status = answer(&s, capacity, messages->size, nothing);
+    if (status != AIMDB_ERR_HANDLE) *count = (size_t)s.count;
+    return status;
 }
 
 static aimdb_status_t check_message(const aimdb_message_t *message, const char *name) {

@@ -375,11 +375,11 @@ func (c *cursorBlock) account(r *recordBlock) (now ConsumerStats) {
 // Stats gives a snapshot that is consistent in itself, until the subscription
 // has ended.
 func (c *Consumer) Stats() (ConsumerStats, error) {
-	return c.stats("consumer: is unsubscribed")
+	return c.stats(0, "consumer: is unsubscribed")
 }
 
-func (s *subscription) stats(otherwise string) (now ConsumerStats, err error) {
-	step := Step{Handle: s.handle}
+func (s *subscription) stats(flags uint32, otherwise string) (now ConsumerStats, err error) {
+	step := Step{Handle: s.handle, Flags: flags}
 	step.Data = unsafe.Pointer(&now)
 	drive(&step, OpAccount)
 	if step.Result != OK {

@@ -80,7 +80,7 @@ func (reader *Reader) Close() (ConsumerStats, error) {
 // Stats gives a snapshot that is consistent in itself, until the reader is
 // closed.
 func (reader *Reader) Stats() (ConsumerStats, error) {
-	return reader.stats("reader: is closed")
+	return reader.stats(Pull, "reader: is closed")
 }
 
 // end needs db.mu.

@@ -25,7 +25,7 @@ func (s *Step) Account() {
 		return
 	}
 	s.Result = ErrHandle
-	if s.Handle.names(c.generation) && s.Handle.is(c.handleType()) {
+	if s.Handle.names(c.generation) && s.Handle.is(c.handleType()) && c.callback == (s.Flags&Pull == 0) {
 		c.cursor.Account(&c.source().buffer, (*buffers.Account)(s.Data))
 		to := (*ConsumerStats)(s.Data)
 		to.Failures, to.CallbackNs, to.CallbackMaxNs = c.failures, c.ns, c.nsMax
