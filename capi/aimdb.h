@@ -251,9 +251,9 @@ typedef struct aimdb_config {
 #define AIMDB_CONFIG_INIT { sizeof(aimdb_config_t), NULL, AIMDB_LOG_WARNING, NULL, NULL }
 
 /* Makes a database. `config` may be NULL for the defaults. Several databases
- * can exist at once.
+ * can exist at once, 4,096 in a process.
  *   AIMDB_OK             *db is written
- *   AIMDB_ERR_NO_MEMORY */
+ *   AIMDB_ERR_NO_MEMORY  also: there are that many */
 AIMDB_API aimdb_status_t aimdb_create(const aimdb_config_t *config, aimdb_t **db);
 
 /* Opens the database for values: from now on produce works and callbacks run.
@@ -356,7 +356,8 @@ typedef struct aimdb_record_info_t {
  *   AIMDB_ERR_KEY, AIMDB_ERR_EXISTS
  *   AIMDB_ERR_ARGUMENT   capacity 0, exact_size over payload_max, unknown buffer, ...
  *   AIMDB_ERR_STATE      the database is started or closed
- *   AIMDB_ERR_NO_MEMORY  the memory above is not to be had */
+ *   AIMDB_ERR_NO_MEMORY  the memory above is not to be had, or there are 65,536 records
+ *                        in the process (16,384 on 32-bit machines) */
 AIMDB_API aimdb_status_t aimdb_register(aimdb_t *db, const char *key,
                                         const aimdb_record_config_t *config,
                                         aimdb_record_t **record);
@@ -480,7 +481,8 @@ typedef struct aimdb_consumer_config {
  *   AIMDB_OK
  *   AIMDB_CLOSED          the database is closing or closed: not subscribed
  *   AIMDB_ERR_NO_THREADS  no thread to be had, or AIMDB_DISPATCHERS_MAX reached
- *   AIMDB_ERR_NO_MEMORY */
+ *   AIMDB_ERR_NO_MEMORY   also: there are 262,144 consumers and readers in the process
+ *                         (32,768 on 32-bit machines) */
 AIMDB_API aimdb_status_t aimdb_subscribe(aimdb_record_t *record,
                                          const aimdb_consumer_config_t *config,
                                          aimdb_consumer_t **consumer);
@@ -505,7 +507,7 @@ AIMDB_API aimdb_status_t aimdb_unsubscribe(aimdb_consumer_t *consumer,
  * several threads: each value goes to one of them.
  *   AIMDB_OK              *reader is written
  *   AIMDB_CLOSED          the database is closing or closed: not opened
- *   AIMDB_ERR_NO_MEMORY */
+ *   AIMDB_ERR_NO_MEMORY   as for aimdb_subscribe */
 AIMDB_API aimdb_status_t aimdb_reader_open(aimdb_record_t *record, aimdb_reader_t **reader);
 
 /* Ends a reader and closes its descriptor. A receive that waits on another

@@ -315,7 +315,7 @@ func (r *Record) attach(s *subscription, t handleType) error {
 	}
 	index, err := cursors.Alloc()
 	if err != nil {
-		return fail(ErrNoMemory, "record: no memory or address space for one more subscription")
+		return noBlock(err, &cursors, "record", "consumers and readers")
 	}
 	b := cursorAt(index)
 	*s = subscription{record: r, block: b, index: index}

@@ -75,7 +75,7 @@ type Config struct {
 func New(config Config) (*Database, error) {
 	index, err := databases.Alloc()
 	if err != nil {
-		return nil, fail(ErrNoMemory, "db: no memory or address space for one more database")
+		return nil, noBlock(err, &databases, "db", "databases")
 	}
 	generation := enliven(&databaseAt(index).generation)
 	databaseAt(index).pool.reset()

@@ -3,6 +3,7 @@
 package core
 
 import (
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -20,16 +21,19 @@ import (
 // so no block of zeroes, and no zero, is a handle. The first generation of a
 // block is random: numbers made up outside are not likely handles.
 //
-// On 64-bit machines 32 bits are the generation, 24 the index; on 32-bit
-// machines 12 and 17.
+// On 64-bit machines 32 bits are the generation, 24 the index; on 32-bit machines
+// 14 and 15. A block is another's 2^31 times, or 2^13, until a handle that has ended
+// is one again; on 32-bit machines blocks rest until 1,024 others are free, so eight
+// million subscriptions or records come in between.
 type Handle uint64
 
 const (
 	wide      = unsafe.Sizeof(uintptr(0)) / 8 // 1 on 64-bit machines, 0 on others
-	indexBits = 17 + 7*wide
+	indexBits = 15 + 9*wide
 	typeBits  = 3
-	genBits   = 12 + 20*wide
+	genBits   = 14 + 18*wide
 	genMask   = 1<<genBits - 1
+	rest      = int(1024 * (1 - wide))
 )
 
 type handleType uint32
@@ -71,10 +75,18 @@ func enliven(generation *uint32) uint32 {
 }
 
 var (
-	databases = memory.Arena{Shift: 6, Blocks: 1 << 12}
-	records   = memory.Arena{Shift: 8, Blocks: 1 << (14 + 2*wide)}
-	cursors   = memory.Arena{Shift: 8, Blocks: 1 << (15 + 3*wide)}
+	databases = memory.Arena{Shift: 6, Blocks: 1 << 12, Rest: rest}
+	records   = memory.Arena{Shift: 8, Blocks: 1 << (14 + 2*wide), Rest: rest}
+	cursors   = memory.Arena{Shift: 8, Blocks: 1 << (15 + 3*wide), Rest: rest}
 )
+
+// noBlock is the error of an arena that gives no block, about an argument.
+func noBlock(err error, a *memory.Arena, argument, what string) error {
+	if errors.Is(err, memory.ErrFull) {
+		return fail(ErrNoMemory, argument+": the process has "+decimal(uint64(a.Blocks))+" "+what+", and can have no more")
+	}
+	return fail(ErrNoMemory, argument+": no memory or address space for more "+what)
+}
 
 // A table finds the Go side of a handle. Lifecycle only, never per value.
 type table[T any] struct {

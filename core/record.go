@@ -137,7 +137,7 @@ func (db *Database) newRecord(key string, config RecordConfig) (*Record, error) 
 	index, err := records.Alloc()
 	if err != nil {
 		region.Give()
-		return nil, fail(ErrNoMemory, "db: no memory or address space for one more record")
+		return nil, noBlock(err, &records, "db", "records")
 	}
 	r := &Record{
 		db: db, key: key, config: config, index: index, region: region,

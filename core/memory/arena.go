@@ -3,6 +3,7 @@
 package memory
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 )
@@ -16,30 +17,47 @@ import (
 // It is address space that becomes memory in pieces, as blocks are used: a host
 // that locks all its memory pays for no more.
 //
-// Blocks are reused. Their words keep the values they had: the user resets
-// those of them that no late thread can touch.
+// Blocks are reused, the one that has been free longest first, and as long as
+// there are others only when Rest more are free: so a handle with a short
+// generation names none of its blocks again until very many others have. Their
+// words keep the values they had: the user resets those of them that no late
+// thread can touch.
 type Arena struct {
 	Shift  uint   // log2 of the size of a block
 	Blocks uint32 // the most there can be
+	Rest   int    // how many stay free, while fresh ones are to be had
 
 	mu    sync.Mutex
 	base  uintptr
 	ready uint32   // so many blocks are memory; stored after base
 	next  uint32   // the first block never used
-	free  []uint32 // blocks used before
+	free  []uint32 // blocks used before, in the order in which they were freed
 }
+
+// ErrFull says that there are as many blocks as there can be.
+var ErrFull = errors.New("no more blocks")
 
 // Alloc gives a block's index.
 func (a *Arena) Alloc() (uint32, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if n := len(a.free); n > 0 {
-		index := a.free[n-1]
-		a.free = a.free[:n-1]
-		return index, nil
+	if len(a.free) <= a.Rest {
+		switch index, err := a.fresh(); {
+		case err == nil:
+			return index, nil
+		case len(a.free) == 0:
+			return 0, err
+		}
 	}
+	index := a.free[0]
+	a.free = a.free[1:]
+	return index, nil
+}
+
+// fresh gives a block never used.
+func (a *Arena) fresh() (uint32, error) {
 	if a.next == a.Blocks {
-		return 0, ErrNoMemory
+		return 0, ErrFull
 	}
 	if a.next == a.ready {
 		if err := a.grow(); err != nil {

@@ -44,12 +44,33 @@ func TestArena_IndicesAreUniqueReusedAndBounded(t *testing.T) {
 		require.Equal(t, want, arena.IndexOf(arena.At(index)))
 	}
 	_, err := arena.Alloc()
-	require.ErrorIs(t, err, ErrNoMemory)
+	require.ErrorIs(t, err, ErrFull)
 	arena.Free(1)
 	index, err := arena.Alloc()
 	require.NoError(t, err)
 	require.EqualValues(t, 1, index)
 	require.Zero(t, arena.At(3), "beyond the table")
+}
+
+func TestArena_ABlockRestsWhileOthersAreToBeHad(t *testing.T) {
+	arena := Arena{Shift: 6, Blocks: 5, Rest: 2}
+	take := func() uint32 {
+		index, err := arena.Alloc()
+		require.NoError(t, err)
+		return index
+	}
+	var taken []uint32
+	for range 9 {
+		index := take()
+		arena.Free(index)
+		taken = append(taken, index)
+	}
+	require.Equal(t, []uint32{0, 1, 2, 0, 1, 2, 0, 1, 2}, taken)
+	for range arena.Blocks {
+		take() // in the end all of them
+	}
+	_, err := arena.Alloc()
+	require.ErrorIs(t, err, ErrFull)
 }
 
 func TestArena_BecomesMemoryInPieces(t *testing.T) {
