@@ -361,6 +361,12 @@ enum class Dispatch {
     shared = AIMDB_SHARED        ///< few threads for all of the database's: for very many consumers
 };
 
+/// Whom a close lets drain.
+enum class Drain : std::uint32_t {
+    consumers = 0,
+    readers = AIMDB_CLOSE_DRAIN_READERS ///< pull readers as well
+};
+
 /// Statistics are the C structs; section 9 of aimdb.h says what they count.
 using DatabaseStats = aimdb_database_stats_t;
 using RecordStats = aimdb_record_stats_t;
@@ -685,8 +691,7 @@ class Guard {
             unsaid_.fetch_add(1);
             return;
         }
-        aimdb_record_info_t info = {};
-        info.struct_size = sizeof info;
+        aimdb_record_info_t info = AIMDB_RECORD_INFO_INIT;
         (void)aimdb_record_info(record, &info);
         char more[48] = "";
         if (const std::uint32_t unsaid = unsaid_.exchange(0))
@@ -836,7 +841,9 @@ struct EndDatabase {
     void operator()(aimdb_t *handle) const noexcept {
         if (drain < 0) return;
         // What the callables captured may be about to go: wait for those that run.
-        if (aimdb_close(handle, drain) == AIMDB_BLOCKED) (void)aimdb_close(handle, AIMDB_FOREVER);
+        const aimdb_status_t closed = aimdb_close(handle, drain);
+        if (closed == AIMDB_BLOCKED || closed == AIMDB_IN_PROGRESS)
+            (void)aimdb_close(handle, AIMDB_FOREVER);
         (void)aimdb_destroy(handle);
     }
 };
@@ -1285,8 +1292,7 @@ template <typename T> class Record {
     }
     /// How it was registered.
     Result<RecordInfo> info() const AIMDB_NOEXCEPT {
-        RecordInfo info = {};
-        info.struct_size = sizeof info;
+        RecordInfo info = AIMDB_RECORD_INFO_INIT;
         const Status status = by_mode::checked(aimdb_record_info(handle_, &info));
         if (!status) return status;
         return info;
@@ -1399,10 +1405,13 @@ class Database {
 
     /// From now on produce works and callbacks run.
     Done start() const AIMDB_NOEXCEPT { return by_mode::checked(aimdb_start(handle())); }
-    /// Ends intake and lets consumers drain until the timeout; as aimdb_close.
+    /// Ends intake and lets consumers, or also readers, drain until the timeout; as
+    /// aimdb_close_with.
     template <typename Rep, typename Period>
-    Status close(std::chrono::duration<Rep, Period> timeout) const AIMDB_NOEXCEPT {
-        return by_mode::checked(aimdb_close(handle(), detail::nanoseconds(timeout)));
+    Status close(std::chrono::duration<Rep, Period> timeout,
+                 Drain drain = Drain::consumers) const AIMDB_NOEXCEPT {
+        return by_mode::checked(aimdb_close_with(handle(), detail::nanoseconds(timeout),
+                                                 static_cast<std::uint32_t>(drain)));
     }
     /// Ends it and all its handles without waiting; as aimdb_destroy. After
     /// AIMDB_OK the object is empty.

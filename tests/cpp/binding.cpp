@@ -722,6 +722,17 @@ void move_only_captures() {
     REQUIRE(last.delivered == 2 && last.abandoned == 0);
 }
 
+void a_close_may_wait_for_readers() {
+    auto db = quiet();
+    auto record = db.add<double>("d").value();
+    auto reader = record.reader().value();
+    STATUS(AIMDB_OK, db.start());
+    STATUS(AIMDB_OK, record.produce(1.5));
+    STATUS(AIMDB_TIMEOUT, db.close(1ms, aimdb::Drain::readers));
+    REQUIRE(*reader.try_recv() == 1.5);
+    REQUIRE(reader.try_recv().status() == AIMDB_CLOSED);
+}
+
 void a_database_waits_for_its_callbacks() {
     Event begun;
     std::atomic<bool> left{false};
@@ -745,6 +756,43 @@ void a_database_waits_for_its_callbacks() {
         outside = std::thread([&] { left = true; });
     } // ~Database, then `local` goes
     REQUIRE(left);
+    outside.join();
+}
+
+void a_database_waits_though_a_longer_close_goes_on() {
+    Event begun;
+    bool over = false;
+    std::atomic<bool> left{false};
+    std::thread closer, outside;
+    {
+        aimdb::DatabaseOptions options;
+        options.drain = 0s;
+        options.log_level = aimdb::LogLevel::off;
+        auto db = aimdb::Database::create(options).value();
+        auto record = db.add<double>("d").value();
+        auto s = record.subscribe([&](double) {
+            begun.say();
+            while (!left) std::this_thread::yield();
+            over = true;
+        });
+        s->detach();
+        STATUS(AIMDB_OK, db.start());
+        STATUS(AIMDB_OK, record.produce(1));
+        begun.wait();
+        closer = std::thread([h = db.handle()] { (void)aimdb_close(h, AIMDB_FOREVER); });
+        while (status_of([&] { return record.produce(2); }) == AIMDB_OK) std::this_thread::yield();
+        // Lets the callback go when the destructor has returned, which it must not, or waits.
+        outside = std::thread([&left, h = db.handle()] {
+            aimdb::DatabaseStats stats = AIMDB_DATABASE_STATS_INIT;
+            const auto until = std::chrono::steady_clock::now() + 200ms;
+            while (std::chrono::steady_clock::now() < until &&
+                   aimdb_database_stats(h, &stats) == AIMDB_OK)
+                std::this_thread::yield();
+            left = true;
+        });
+    }
+    REQUIRE(over);
+    closer.join();
     outside.join();
 }
 
@@ -940,7 +988,9 @@ int main() {
     RUN(owners_are_kept_while_callbacks_run);
     RUN(a_watched_owner_that_has_gone_is_not_called);
     RUN(move_only_captures);
+    RUN(a_close_may_wait_for_readers);
     RUN(a_database_waits_for_its_callbacks);
+    RUN(a_database_waits_though_a_longer_close_goes_on);
     RUN(ended_and_empty_objects_answer);
     RUN(destroyed_inside_a_callback);
     RUN(lines_reach_the_log);
