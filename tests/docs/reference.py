@@ -34,7 +34,7 @@ functions = Path("capi/symbols.txt").read_text().split()
 must("functions without a link on the first page", [f for f in functions if not re.search(rf'<a class="el"[^>]*>{f}\(\)</a>', front)])
 text = words(front)
 for wanted in ("without ever waiting for a consumer", "A first program", "int main(void)", "aimdb_produce(temperature", "Rules for every call",
-               "No function is async-signal-safe", "What loading the library does"):
+               "No function is async-signal-safe", "Callback consumers"):
     must("the first page does not say", [] if wanted in text else [wanted])
 
 must("links to nowhere", [f for f in links if not f.startswith("..") and not (out / "c" / f).exists()])

@@ -290,8 +290,8 @@ class Examples:
         if own := self.text.get(names[0]):
             return [".Sh EXAMPLES", *literal(own)]
         by = [page for page, text in self.text.items() if any(re.search(rf"\b{n}\(", text) for n in names)]
-        if not by:
-            sys.exit(f"no example calls {names[0]}")
+        if not by:  # which tests/docs/programs.py takes for a fault
+            return []
         return [".Sh EXAMPLES", "Shown by", *cross_references(by)]
 
 
@@ -316,7 +316,7 @@ def page(header, examples, lines, declarations):
     for declaration in declarations:
         out += prototype(declaration)
     out += [".Sh DESCRIPTION", *man_text(text)]
-    if used := header.used(declarations):
+    if used := header.used([*declarations, *lines]):
         out += [".Sh TYPES", "From aimdb.h:"]
         for t in used:
             out += literal(header.types[t])
