@@ -47,14 +47,13 @@ static int made_up_handles_start_nothing(void) {
         aimdb_reader_t *reader = (aimdb_reader_t *)numbers[i];
         aimdb_message_t m = AIMDB_MESSAGE_INIT;
         char buffer[8];
-        size_t count = 5, size = 1;
+        size_t count, size = 1;
         STATUS(AIMDB_ERR_HANDLE, aimdb_produce(r, "x", 1));
         STATUS(AIMDB_ERR_HANDLE, aimdb_produce_batch(r, "x", &size, 1, NULL));
         STATUS(AIMDB_ERR_EMITTER, aimdb_emit((aimdb_emitter_t *)numbers[i], r, "x", 1));
         STATUS(AIMDB_ERR_HANDLE, aimdb_try_recv(reader, buffer, sizeof buffer, &m));
         STATUS(AIMDB_ERR_HANDLE, aimdb_recv(reader, buffer, sizeof buffer, &m, AIMDB_FOREVER));
         STATUS(AIMDB_ERR_HANDLE, aimdb_recv_batch(reader, buffer, sizeof buffer, &m, 1, &count, 0));
-        REQUIRE(count == 0);
         STATUS(AIMDB_ERR_HANDLE, aimdb_peek(r, buffer, sizeof buffer, &m));
     }
     REQUIRE(threads() == 1);
@@ -150,60 +149,34 @@ static int without_threads_the_first_call_says_so_and_a_later_one_works(void) {
     return 0;
 }
 
-static sem_t go_on;
-static _Atomic int waiting, ended;
-
-static void wait_in_free(void *user) {
-    UNUSED(user);
-    waiting++;
-    while (sem_wait(&go_on) != 0) {
-    }
-    ended++;
-}
-
-/* The rest of a destroy from inside a callback is done by a thread of Go's. */
-static int destroy_within(aimdb_emitter_t *e, const aimdb_message_t *m, void *user) {
-    UNUSED(e), UNUSED(m);
-    STATUS(AIMDB_IN_PROGRESS, aimdb_close(user, AIMDB_SECOND));
-    OK(aimdb_destroy(user));
-    return 0;
-}
-
-static int accept_all(aimdb_emitter_t *e, const aimdb_message_t *m, aimdb_draft_t *d, void *user) {
-    UNUSED(e), UNUSED(m), UNUSED(d), UNUSED(user);
-    return AIMDB_ACCEPT;
-}
-
-/* Free functions that wait hold more of Go's threads than it has to spare: when the
- * system gives no more, the process does not end, and goes on when it does. */
-static int a_thread_limit_met_later_ends_nothing(void) {
-    enum { MANY = 20 };
-    if (!become_limited()) return puts("  skipped: can't become another user"), SKIP;
-    sem_init(&go_on, 0, 0);
-    aimdb_record_t *r[MANY];
-    for (int i = 0; i < MANY; i++) {
+static pthread_barrier_t limit_met;
+static void *call_in(void *unused) {
+    UNUSED(unused);
+    pthread_barrier_wait(&limit_met);
+    for (int i = 0; i < 1000; i++) {
         aimdb_t *db = quiet_database();
-        aimdb_producer_config_t producer = AIMDB_PRODUCER_CONFIG_INIT;
-        producer.fn = accept_all, producer.user = db, producer.free = wait_in_free;
-        r[i] = add(db, "r", AIMDB_RING, 1);
-        OK(aimdb_set_producer(r[i], &producer));
-        consume(r[i], destroy_within, db, NULL);
+        for (char key[] = "a"; *key < 'u'; ++*key) add(db, key, AIMDB_RING, 4);
         OK(aimdb_start(db));
+        end_database(db);
     }
-    struct rlimit before, none;
-    getrlimit(RLIMIT_NPROC, &before);
-    none = before;
-    none.rlim_cur = 1;
-    setrlimit(RLIMIT_NPROC, &none);
-    for (int i = 0; i < MANY; i++) OK(put(r[i], 1));
-    AWAIT(waiting >= 1);
-    usleep(300000); /* in which more of them need a thread */
-    setrlimit(RLIMIT_NPROC, &before);
-    for (int i = 0; i < MANY; i++) sem_post(&go_on);
-    AWAIT(ended == MANY);
-    aimdb_t *db = quiet_database();
-    add(db, "r", AIMDB_RING, 1);
-    OK(aimdb_destroy(db));
+    return NULL;
+}
+
+/* The library has been used little when the system gives no more threads; then
+ * others make their first call, and much is to be collected. */
+static int a_thread_limit_met_later_ends_nothing(void) {
+    enum { MANY = 4 };
+    if (!become_limited()) return puts("  skipped: can't become another user"), SKIP;
+    OK(aimdb_destroy(quiet_database()));
+    pthread_t t[MANY];
+    pthread_barrier_init(&limit_met, NULL, MANY + 1);
+    for (int i = 0; i < MANY; i++) REQUIRE(pthread_create(&t[i], NULL, call_in, NULL) == 0);
+    struct rlimit limit;
+    getrlimit(RLIMIT_NPROC, &limit);
+    limit.rlim_cur = 1;
+    setrlimit(RLIMIT_NPROC, &limit);
+    pthread_barrier_wait(&limit_met);
+    for (int i = 0; i < MANY; i++) pthread_join(t[i], NULL);
     return 0;
 }
 
