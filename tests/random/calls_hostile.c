@@ -28,16 +28,17 @@ static set allowed_wrong(const struct range *range, set wrong) {
 
 static void wrong_database(struct database *db) {
     aimdb_t *none = (aimdb_t *)no_handle(DATABASE, db);
+    const char *is = no_handle_is();
     aimdb_database_stats_t stats = AIMDB_DATABASE_STATS_INIT;
     aimdb_record_t *record = NULL;
     set wrong = ERR(HANDLE);
     switch (below(6)) {
-    case 0: EXPECT(CALL(aimdb_start(none)), wrong, "start"); break;
-    case 1: EXPECT(CALL(aimdb_close(none, 0)), wrong, "close"); break;
-    case 2: EXPECT(CALL(aimdb_destroy(none)), wrong, "destroy"); break;
-    case 3: EXPECT(CALL(aimdb_register(none, "key", NULL, &record)), wrong, "register"); break;
-    case 4: EXPECT(CALL(aimdb_open(none, "key", NULL, AIMDB_ANY_SIZE, &record)), wrong, "open"); break;
-    case 5: EXPECT(CALL(aimdb_database_stats(none, &stats)), wrong, "database_stats"); break;
+    case 0: EXPECT(CALL(aimdb_start(none)), wrong, "start of a handle that is %s", is); break;
+    case 1: EXPECT(CALL(aimdb_close(none, 0)), wrong, "close of a handle that is %s", is); break;
+    case 2: EXPECT(CALL(aimdb_destroy(none)), wrong, "destroy of a handle that is %s", is); break;
+    case 3: EXPECT(CALL(aimdb_register(none, "key", NULL, &record)), wrong, "register of a handle that is %s", is); break;
+    case 4: EXPECT(CALL(aimdb_open(none, "key", NULL, AIMDB_ANY_SIZE, &record)), wrong, "open of a handle that is %s", is); break;
+    case 5: EXPECT(CALL(aimdb_database_stats(none, &stats)), wrong, "database_stats of a handle that is %s", is); break;
     }
     CHECK(record == NULL, "a record's handle was written");
 }
@@ -88,7 +89,9 @@ static void wrong_record(struct database *db) {
 
 static void wrong_subscription(struct database *db) {
     aimdb_reader_t *reader = (aimdb_reader_t *)no_handle(READER, db);
+    const char *reader_is = no_handle_is();
     aimdb_consumer_t *consumer = (aimdb_consumer_t *)no_handle(CONSUMER, db);
+    const char *consumer_is = no_handle_is();
     aimdb_consumer_stats_t stats = AIMDB_CONSUMER_STATS_INIT;
     aimdb_message_t message = AIMDB_MESSAGE_INIT;
     char bytes[64] = {0};
@@ -96,14 +99,14 @@ static void wrong_subscription(struct database *db) {
     int fd = -7;
     set wrong = ERR(HANDLE);
     switch (below(8)) {
-    case 0: EXPECT(CALL(aimdb_unsubscribe(consumer, &stats)), wrong, "unsubscribe"); break;
-    case 1: EXPECT(CALL(aimdb_consumer_stats(consumer, &stats)), wrong, "consumer_stats"); break;
-    case 2: EXPECT(CALL(aimdb_reader_close(reader, &stats)), wrong, "reader_close"); break;
-    case 3: EXPECT(CALL(aimdb_try_recv(reader, bytes, sizeof bytes, &message)), wrong, "try_recv"); break;
-    case 4: EXPECT(CALL(aimdb_recv(reader, bytes, sizeof bytes, &message, 1000)), wrong, "recv"); break;
-    case 5: EXPECT(CALL(aimdb_recv_batch(reader, bytes, sizeof bytes, &message, 1, &count, 0)), wrong, "recv_batch"); break;
-    case 6: EXPECT(CALL(aimdb_reader_fd(reader, &fd)), wrong, "reader_fd"); break;
-    case 7: EXPECT(CALL(aimdb_reader_stats(reader, &stats)), wrong, "reader_stats"); break;
+    case 0: EXPECT(CALL(aimdb_unsubscribe(consumer, &stats)), wrong, "unsubscribe of a handle that is %s", consumer_is); break;
+    case 1: EXPECT(CALL(aimdb_consumer_stats(consumer, &stats)), wrong, "consumer_stats of a handle that is %s", consumer_is); break;
+    case 2: EXPECT(CALL(aimdb_reader_close(reader, &stats)), wrong, "reader_close of a handle that is %s", reader_is); break;
+    case 3: EXPECT(CALL(aimdb_try_recv(reader, bytes, sizeof bytes, &message)), wrong, "try_recv of a handle that is %s", reader_is); break;
+    case 4: EXPECT(CALL(aimdb_recv(reader, bytes, sizeof bytes, &message, 1000)), wrong, "recv of a handle that is %s", reader_is); break;
+    case 5: EXPECT(CALL(aimdb_recv_batch(reader, bytes, sizeof bytes, &message, 1, &count, 0)), wrong, "recv_batch of a handle that is %s", reader_is); break;
+    case 6: EXPECT(CALL(aimdb_reader_fd(reader, &fd)), wrong, "reader_fd of a handle that is %s", reader_is); break;
+    case 7: EXPECT(CALL(aimdb_reader_stats(reader, &stats)), wrong, "reader_stats of a handle that is %s", reader_is); break;
     }
     CHECK(fd == -7, "a descriptor was written");
 }

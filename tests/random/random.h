@@ -283,6 +283,7 @@ enum kind { DATABASE, RECORD, CONSUMER, READER, EMITTER, KINDS };
 void ended_add(enum kind kind, uintptr_t handle);
 uintptr_t ended_any(enum kind kind); /* 0 if there is none */
 uintptr_t no_handle(enum kind kind, struct database *db); /* ended, made up, of another type, NULL */
+const char *no_handle_is(void); /* this thread's last one, in a word */
 
 /* Rules --------------------------------------------------------------------------------- */
 

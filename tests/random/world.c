@@ -307,9 +307,16 @@ static uintptr_t of_another_kind(enum kind kind, struct database *db) {
     return kind == DATABASE && record ? record->handle : kind == DATABASE ? 0 : db->handle;
 }
 
+static _Thread_local const char *last_no_handle = "";
+const char *no_handle_is(void) { return last_no_handle; }
+
 uintptr_t no_handle(enum kind kind, struct database *db) {
+    static const char *const ways[] = {"NULL", "an address", "a small number", "a random number",
+                                       "of another type", "ended"};
     int local;
-    switch (below(6)) {
+    unsigned way = (unsigned)below(COUNT(ways));
+    last_no_handle = ways[way];
+    switch (way) {
     case 0: return 0;
     case 1: return (uintptr_t)&local;
     case 2: return (uintptr_t)below(4096);
