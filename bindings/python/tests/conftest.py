@@ -4,12 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import aimdb
 
 TREE = Path(__file__).resolve().parents[3]
 TIMEOUT = 300  # seconds: only a hang takes that long
+
+# A slow machine is no fault.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture
