@@ -12,6 +12,7 @@ import "C"
 
 import (
 	"runtime/cgo"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -360,6 +361,11 @@ func goWorkerLeft(carried C.uint64_t) {
 func goReport(carried, lagged, failures C.uint64_t) {
 	collectInTime()
 	cgo.Handle(carried).Value().(*core.Consumer).Report(uint64(lagged), uint64(failures))
+}
+
+//export goFutexFault
+func goFutexFault(carried C.uint64_t, errno C.int32_t) {
+	cgo.Handle(carried).Value().(*core.Consumer).FutexFault(syscall.Errno(errno))
 }
 
 //export goEnded

@@ -52,6 +52,8 @@ bool side_sleep(uint64_t word, uint32_t expected, int64_t timeout_ns);
 void side_wake(uint64_t word, uint32_t most);
 bool side_lock_wait(uint64_t lock, uint32_t owner); /* true: the lock was handed over */
 void side_lock_release(uint64_t lock);
+/* The error with which the kernel has refused a wait, once; else 0. */
+int side_futex_fault(void);
 extern bool side_inherit; /* locks inherit priority */
 
 /* door.c */

@@ -128,3 +128,10 @@ func (t *trouble) flush(c *Consumer) {
 		c.record.db.log.write(Warning, key+": a consumer's callback failed "+decimal(failures)+" times")
 	}
 }
+
+// FutexFault is told by a dispatcher outside of Go that the kernel refuses to let
+// threads wait, for the log.
+func (c *Consumer) FutexFault(errno syscall.Errno) {
+	c.record.db.log.write(Warning, "the kernel refuses futex calls ("+errno.Error()+
+		"): threads look again at intervals instead of being woken")
+}
