@@ -98,7 +98,7 @@ static void sleep_until_woken(side_consumer_t *c) {
     int64_t slept = c->watch.ns - before;
     if (c->short_sleep ? slept > LONG_SLEEP : slept < SHORT_SLEEP) {
         c->short_sleep = !c->short_sleep;
-        side_turns(!c->short_sleep); /* one that goes on often is not to interrupt others */
+        side_set_time_slice(!c->short_sleep); /* one that goes on often is not to interrupt others */
     }
 }
 

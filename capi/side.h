@@ -107,7 +107,8 @@ bool side_make_thread(void *(*run)(void *), void *argument, size_t stack_size);
 int32_t side_start_thread(void *(*run)(void *), void *argument, size_t stack_size);
 void side_begin_thread(const char *name); /* first and last in a thread */
 void side_thread_ended(void);
-void side_turns(bool brief);
+void side_set_time_slice(bool is_short); /* of the calling thread */
+void side_no_time_slices(void); /* from now on none is set */
 
 /* dispatch.c */
 typedef struct side_consumer {
