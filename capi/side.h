@@ -129,26 +129,27 @@ typedef struct side_consumer {
     bool shared;
     bool short_sleep; /* the last one was */
     side_watch_t watch; /* laps are callbacks */
-    int64_t reported;
-    uint64_t lagged, failures; /* not reported yet */
+    int64_t logged;            /* when lagged and failures were last; 0: never */
+    uint64_t lagged, failures; /* not logged yet */
+    /* Under its pool's lock: */
+    struct side_consumer *next_owing;
+    bool owing; /* shared: it rests, and something is to be logged */
+    bool rouse; /* the watcher has not seen to that yet */
     step_t step;
 } side_consumer_t;
 
 /* Makes a consumer, and starts its thread unless it is shared. */
 int32_t side_dispatch(const side_consumer_t *given, uint64_t *driver);
-void side_report(side_consumer_t *consumer);
+void side_log_losses(side_consumer_t *consumer);
+bool side_owes(const side_consumer_t *consumer);      /* something is to be logged, */
+int64_t side_log_due(const side_consumer_t *consumer); /* and when */
 bool side_deliver(side_consumer_t *consumer);
 void side_end(side_consumer_t *consumer);
 
 /* pool.c */
-enum { SIDE_SHARE = 64 }; /* core.Share */
-typedef struct side_worker {
-    uint64_t database;
-    uint64_t go; /* a runtime/cgo.Handle of the database in Go */
-    bool watcher;
-} side_worker_t;
-
-int32_t side_start_worker(uint64_t database, uint64_t go, bool watcher);
+enum { SIDE_SHARE = 64, SIDE_DATABASES = 1 << 12 }; /* core.Share, core.MostDatabases */
+int32_t side_start_worker(uint64_t database, uint32_t index, uint64_t go, bool watcher);
+void side_owe_no_more(side_consumer_t *consumer);
 
 /* account.c: core.ConsumerStats and core.RecordStats. */
 typedef struct side_account {

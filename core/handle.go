@@ -70,8 +70,11 @@ func enliven(generation *uint32) uint32 {
 	return next
 }
 
+// MostDatabases is how many there can be at once.
+const MostDatabases = 1 << 12
+
 var (
-	databases = memory.Arena{Shift: 6, Blocks: 1 << 12}
+	databases = memory.Arena{Shift: 6, Blocks: MostDatabases}
 	records   = memory.Arena{Shift: 8, Blocks: 1 << (14 + 2*wide)}
 	cursors   = memory.Arena{Shift: 8, Blocks: 1 << (15 + 3*wide)}
 )
