@@ -293,7 +293,7 @@ func (c *Consumer) freeIfLast() {
 	if c.holders == 0 && c.detached && c.ended && !c.freed {
 		c.freed = true
 		c.unlist()
-		cursors.Free(c.index)
+		c.giveBack()
 	}
 }
 
@@ -348,6 +348,14 @@ func (s *subscription) conclude() (last ConsumerStats) {
 		atomic.AddUint32(&b.generation, 1)
 	})
 	return last
+}
+
+// giveBack gives the block back, which is in no list any more.
+func (s *subscription) giveBack() {
+	if poisoned {
+		s.locked((*cursorBlock).poison)
+	}
+	cursors.Free(s.index)
 }
 
 // ConsumerStats is the account of a consumer or reader:

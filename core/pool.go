@@ -264,6 +264,9 @@ func (db *Database) endPool() {
 // freeIfLeft needs db.mu.
 func (db *Database) freeIfLeft() {
 	if db.reaped && db.workers == 0 {
+		if poisoned {
+			databaseAt(db.index).pool.poison()
+		}
 		databases.Free(db.index)
 	}
 }
