@@ -374,6 +374,7 @@ func goLogLosses(carried, lagged, failures C.uint64_t) {
 
 //export goFutexFault
 func goFutexFault(carried C.uint64_t, errno C.int32_t) {
+	collectInTime()
 	cgo.Handle(carried).Value().(*core.Consumer).FutexFault(syscall.Errno(errno))
 }
 

@@ -107,7 +107,10 @@ static void sleep_until_woken(side_consumer_t *c) {
     int64_t before = side_watch_ns(&c->watch);
     sleep_and_log(c, before);
     int error = side_futex_fault();
-    if (error) goFutexFault(c->go, error);
+    if (error) {
+        side_attach();
+        goFutexFault(c->go, error);
+    }
     side_watch_start(&c->watch);
     int64_t slept = c->watch.ns - before;
     if (c->short_sleep ? slept > LONG_SLEEP : slept < SHORT_SLEEP) {
