@@ -323,7 +323,7 @@ AIMDB_API aimdb_status_t aimdb_destroy(aimdb_t *db);
  * Each consumer and reader takes at most 448 bytes more, and a buffer of
  * payload_max; of 4096, if payload_max is less and the record has a ring, with 48
  * bytes for each value in it, but for a shared consumer. That of a reader is
- * rounded up to pages. A consumer also takes 400 bytes if it is shared; if not,
+ * rounded up to pages. A consumer also takes 430 bytes if it is shared; if not,
  * its thread (stack_size of address space).
  */
 
