@@ -19,7 +19,7 @@ struct worker {
     uint32_t index; /* of the database */
     bool watcher;
     uint64_t go; /* a runtime/cgo.Handle of the database in Go */
-    pid_t tid;
+    pid_t tid;       /* 0: it has not begun */
     clockid_t clock; /* processor time of the thread */
     struct timespec used; /* of it, at the last look */
     bool runs;            /* then */
@@ -137,11 +137,15 @@ static bool is_running(pid_t tid) {
     return end && strncmp(end, ") R", 3) == 0;
 }
 
-/* A thread that has used no processor time since the last look is what it was. */
-static bool runs(struct worker *w) {
+/* One that has not begun waits for a processor. A thread that has used no processor
+ * time since the last look and slept then sleeps still, or was woken just now: of
+ * very many, it is taken for asleep. */
+static bool runs(struct worker *w, int *reads) {
     struct timespec used;
+    if (w->tid == 0) return true;
     if (clock_gettime(w->clock, &used) != 0) return false;
-    if (used.tv_sec != w->used.tv_sec || used.tv_nsec != w->used.tv_nsec) {
+    if (used.tv_sec != w->used.tv_sec || used.tv_nsec != w->used.tv_nsec ||
+        (!w->runs && (*reads)-- > 0)) {
         w->used = used;
         w->runs = is_running(w->tid);
     }
@@ -150,20 +154,28 @@ static bool runs(struct worker *w) {
 
 /* Counts the workers that run, up to `most`. */
 static uint64_t census(struct pool *p, uint64_t most) {
+    int reads = 50; /* of files that say what a thread does, some 10 us each */
     uint64_t count = 0;
     pthread_mutex_lock(&p->lock);
-    for (struct worker *w = p->workers; w && count < most; w = w->next) count += runs(w);
+    for (struct worker *w = p->workers; w && count < most; w = w->next) count += runs(w, &reads);
     pthread_mutex_unlock(&p->lock);
     return count;
 }
 
 static void enlist(struct worker *w) {
     struct pool *p = &pools[w->index];
-    w->tid = (pid_t)side_self.tid;
-    pthread_getcpuclockid(pthread_self(), &w->clock);
     pthread_mutex_lock(&p->lock);
     w->next = p->workers;
     p->workers = w;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void begin(struct worker *w) {
+    struct pool *p = &pools[w->index];
+    side_ask_tid();
+    pthread_mutex_lock(&p->lock);
+    w->tid = (pid_t)side_self.tid;
+    pthread_getcpuclockid(pthread_self(), &w->clock);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -201,8 +213,7 @@ static void *run(void *argument) {
     if (w->watcher) {
         watch(w);
     } else {
-        side_ask_tid();
-        enlist(w);
+        begin(w);
         work(w);
         delist(w);
     }
@@ -217,7 +228,11 @@ int32_t side_start_worker(uint64_t database, uint32_t index, uint64_t go, bool w
     struct worker *w = malloc(sizeof *w);
     if (!w) return AIMDB_ERR_NO_MEMORY;
     *w = (struct worker){.database = database, .index = index, .go = go, .watcher = watcher};
+    if (!watcher) enlist(w);
     int32_t status = side_start_thread(run, w, 0);
-    if (status != AIMDB_OK) free(w);
+    if (status != AIMDB_OK) {
+        if (!watcher) delist(w);
+        free(w);
+    }
     return status;
 }

@@ -91,7 +91,7 @@ static void callbacks_that_compute_are_not_made_up_for(void) {
         usleep(1000);
     }
     printf("  %d callbacks of 25 ms on %d processors: at most %d threads\n", MANY, processors(), most);
-    REQUIRE(most <= 2 * processors() + 2);
+    REQUIRE(most <= 4 * processors() + 4);
     end_database(db);
     await_alive(0);
 }
