@@ -323,7 +323,7 @@ AIMDB_API aimdb_status_t aimdb_destroy(aimdb_t *db);
  * Each consumer and reader takes at most 448 bytes more, and a buffer of
  * payload_max; of 4096, if payload_max is less and the record has a ring, with 48
  * bytes for each value in it, but for a shared consumer. That of a reader is
- * rounded up to pages. A consumer also takes 400 bytes if it is shared; if not,
+ * rounded up to pages. A consumer also takes 430 bytes if it is shared; if not,
  * its thread (stack_size of address space).
  */
 
@@ -438,8 +438,8 @@ typedef struct aimdb_consumer_stats_t {
     size_t struct_size;
     uint64_t offered;       /* values this subscription had to account for (see section 9) */
     uint64_t delivered;     /* callbacks begun; of a reader: values returned */
-    uint64_t lagged_events; /* how often it lagged (ring) */
-    uint64_t lagged;        /* values lost by lagging (ring) */
+    uint64_t lagged_events; /* losses that were told, by on_lag or AIMDB_LAGGED (ring) */
+    uint64_t lagged;        /* values lost by lagging (ring), also before that is told */
     uint64_t skipped;       /* values replaced by newer ones before they were seen (latest) */
     uint64_t pending;       /* values waiting for it (ring, latest) */
     uint64_t abandoned;     /* values cut off by unsubscribe or close */
@@ -453,7 +453,9 @@ typedef enum aimdb_dispatch {
     AIMDB_DEDICATED = 0, /* a thread of its own: wakes soonest, may block as it likes */
     AIMDB_SHARED = 1     /* few threads for all shared consumers of the database: for very many
                             consumers. One that blocks is made up for by one more thread, after
-                            10 ms in which no other could begin */
+                            10 ms in which no other could begin; one that computes, while fewer
+                            do than there are processors, and else after 1 s. Threads that were
+                            not needed for 1 to 2 s end, but for one per processor, at most 4 */
 } aimdb_dispatch_t;
 
 typedef struct aimdb_consumer_config {
@@ -478,9 +480,25 @@ typedef struct aimdb_consumer_config {
  * most capacity / 8 and 32, but at least 1 (also while on_lag runs): they are
  * pending like the others, and held on top of the capacity. `consumer` may be
  * NULL if the handle is not wanted.
+ *
+ * Threads that call callbacks inherit scheduling policy, priority and processors
+ * (affinity) from the thread that subscribes; those of shared consumers from the
+ * one that subscribes the database's first, or from the pool's own. A thread with
+ * SCHED_DEADLINE can't make others: AIMDB_ERR_NO_THREADS, unless it has
+ * SCHED_FLAG_RESET_ON_FORK.
+ *
+ * With the policy SCHED_OTHER they ask for short time slices (sched_setattr; Linux
+ * 6.12 and later), so that they begin sooner when they are woken. Not if the
+ * environment says AIMDB_TIME_SLICE=off at the first call, and not in a
+ * process that is under a filter of system calls (seccomp): it may kill who asks.
+ * A program that sets up such a filter after its first subscription sets the
+ * variable.
  *   AIMDB_OK
  *   AIMDB_CLOSED          the database is closing or closed: not subscribed
- *   AIMDB_ERR_NO_THREADS  no thread to be had, or AIMDB_DISPATCHERS_MAX reached
+ *   AIMDB_ERR_NO_THREADS  no thread to be had, or AIMDB_DISPATCHERS_MAX reached.
+ *                         The first shared consumer of a database needs two; if
+ *                         there are no more it goes on with these, and the next
+ *                         subscription, or a callback that blocks, tries again
  *   AIMDB_ERR_NO_MEMORY   also: there are 262,144 consumers and readers in the process
  *                         (32,768 on 32-bit machines) */
 AIMDB_API aimdb_status_t aimdb_subscribe(aimdb_record_t *record,

@@ -12,6 +12,7 @@ import "C"
 
 import (
 	"runtime/cgo"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -40,7 +41,10 @@ var (
 	_ = [1]struct{}{}[core.Pull-C.STEP_PULL]
 	_ = [1]struct{}{}[core.Reap-C.DO_REAP]
 	_ = [1]struct{}{}[core.OpRecordAccount-C.STEP_RECORD_ACCOUNT]
+	_ = [1]struct{}{}[core.Owes-C.STEP_OWES]
+	_ = [1]struct{}{}[core.Census-C.STEP_CENSUS]
 	_ = [1]struct{}{}[core.Share-C.SIDE_SHARE]
+	_ = [1]struct{}{}[core.MostDatabases-C.SIDE_DATABASES]
 	_ = [1]struct{}{}[core.Ops-C.STEPS]
 	_ = [1]struct{}{}[unsafe.Sizeof(core.ConsumerStats{})-C.sizeof_side_account_t]
 	_ = [1]struct{}{}[unsafe.Sizeof(core.RecordStats{})-C.sizeof_side_record_account_t]
@@ -340,7 +344,7 @@ func made(status C.int32_t, argument, what string) error {
 // carries the database as a cgo.Handle until goWorkerLeft.
 func startWorker(db *core.Database, watcher bool) error {
 	carried := cgo.NewHandle(db)
-	err := made(C.side_start_worker(C.uint64_t(db.Handle()), C.uint64_t(carried), C.bool(watcher)), "record", "worker of shared consumers")
+	err := made(C.side_start_worker(C.uint64_t(db.Handle()), C.uint32_t(db.Index()), C.uint64_t(carried), C.bool(watcher)), "record", "worker of shared consumers")
 	if err != nil {
 		carried.Delete()
 	}
@@ -356,10 +360,22 @@ func goWorkerLeft(carried C.uint64_t) {
 	cgo.Handle(carried).Delete()
 }
 
-//export goReport
-func goReport(carried, lagged, failures C.uint64_t) {
+//export goLookAfter
+func goLookAfter(carried C.uint64_t) {
 	collectInTime()
-	cgo.Handle(carried).Value().(*core.Consumer).Report(uint64(lagged), uint64(failures))
+	cgo.Handle(carried).Value().(*core.Consumer).LookAfter()
+}
+
+//export goLogLosses
+func goLogLosses(carried, lagged, failures C.uint64_t) {
+	collectInTime()
+	cgo.Handle(carried).Value().(*core.Consumer).LogLosses(uint64(lagged), uint64(failures))
+}
+
+//export goFutexFault
+func goFutexFault(carried C.uint64_t, errno C.int32_t) {
+	collectInTime()
+	cgo.Handle(carried).Value().(*core.Consumer).FutexFault(syscall.Errno(errno))
 }
 
 //export goEnded

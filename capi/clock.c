@@ -4,7 +4,8 @@
  * the rest of a delivery (20 ns); the counter it reads, less than half of that.
  * So time is told from the counter, beginning at a reading of both that is at
  * most ANCHOR_AGE old: what the scale is off by stays below a nanosecond, once it
- * has been measured over some milliseconds. */
+ * has been measured over some milliseconds. The two are compared with each other:
+ * a counter that jumps, or runs at another rate, is measured anew. */
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -45,10 +46,12 @@ static int64_t nanoseconds(uint64_t from, uint64_t to) {
 }
 
 #if defined(__x86_64__)
-/* The first reading of both. */
-static uint64_t first_ticks;
+/* Measuring is one thread's at a time; it owns what follows. */
+static atomic_flag measuring = ATOMIC_FLAG_INIT;
+static uint64_t first_ticks; /* the first reading of both */
 static int64_t first_ns;
-static _Atomic int64_t measured_over; /* ns */
+static int64_t measured_over; /* ns; 0: not since the first reading */
+static _Atomic int64_t due;   /* when to measure next */
 
 /* Reads both; false if more came in between than the reading takes, as when the
  * thread was interrupted: measured by that the scale would be far off. */
@@ -59,16 +62,56 @@ static bool read_both(uint64_t *ticks, int64_t *ns) {
     return *ns - before < AIMDB_MICROSECOND;
 }
 
-/* Measures the scale anew each time that twice as much time has passed. */
-static void measure(int64_t now) {
+/* A measure over so much time is surely better than one part in a thousand. */
+static const int64_t SURE = AIMDB_MILLISECOND;
+
+static void begin_measuring(uint64_t ticks, int64_t ns, int64_t first_over) {
+    first_ticks = ticks;
+    first_ns = ns;
+    measured_over = 0;
+    atomic_store(&due, ns + first_over);
+}
+
+/* Measures the scale each time that twice as much time has passed. */
+static void measure_alone(void) {
     static const int64_t longest = INT64_C(1) << 38; /* shifted by SHIFT it still fits */
-    int64_t before = atomic_load_explicit(&measured_over, memory_order_relaxed);
     uint64_t ticks;
     int64_t ns;
-    if (now - first_ns < 2 * before || now - first_ns > longest || !read_both(&ticks, &ns)) return;
-    if (ticks <= first_ticks) return;
-    if (atomic_compare_exchange_strong(&measured_over, &before, ns - first_ns))
-        atomic_store(&scale, ((uint64_t)(ns - first_ns) << SHIFT) / (ticks - first_ticks));
+    if (!read_both(&ticks, &ns)) return;
+    int64_t over = ns - first_ns;
+    if (over > longest && measured_over != 0) {
+        atomic_store(&due, INT64_MAX);
+        return;
+    }
+    uint64_t measured = 0;
+    if (over <= longest && ticks > first_ticks) measured = ((uint64_t)over << SHIFT) / (ticks - first_ticks);
+    if (measured == 0) { /* too late, or the counter has jumped back */
+        begin_measuring(ticks, ns, SURE);
+        return;
+    }
+    measured_over = over;
+    atomic_store(&scale, measured);
+    atomic_store(&due, first_ns + 2 * over);
+}
+
+static void measure(int64_t now) {
+    if (now < atomic_load_explicit(&due, memory_order_relaxed)) return;
+    if (atomic_flag_test_and_set(&measuring)) return;
+    measure_alone();
+    atomic_flag_clear(&measuring);
+}
+
+/* Compares what both say of the same time. Where they differ by more than the clock
+ * is ever slewed (1/2000), the counter has jumped, or runs at another rate: a virtual
+ * machine that moved, a suspend, in which the clock stands still. Then the scale is
+ * measured anew, unless it is by now. */
+static void compare(int64_t by_clock, int64_t by_counter) {
+    uint64_t ticks;
+    int64_t ns, off = by_clock - by_counter, most = by_clock / 1000;
+    if (by_clock < SURE || (off <= most && off >= -most)) return;
+    if (atomic_flag_test_and_set(&measuring)) return;
+    if (measured_over != 0 && read_both(&ticks, &ns)) begin_measuring(ticks, ns, SURE);
+    atomic_flag_clear(&measuring);
 }
 
 /* Only if the kernel trusts the counter for its own time: then it is constant,
@@ -84,13 +127,17 @@ static bool is_kernels_clock(void) {
 
 void side_start_clock(void) {
     if (!is_kernels_clock()) return;
-    for (int i = 0; !read_both(&first_ticks, &first_ns); i++)
+    uint64_t ticks;
+    int64_t ns;
+    for (int i = 0; !read_both(&ticks, &ns); i++)
         if (i == 100) return; /* no processor to read it on in peace */
-    for (int64_t now = first_ns; !scale && now - first_ns < AIMDB_MILLISECOND; now = side_now())
-        if (now - first_ns >= 100 * AIMDB_MICROSECOND) measure(now);
+    begin_measuring(ticks, ns, 100 * AIMDB_MICROSECOND);
+    for (int64_t now = ns; !scale && now - ns < AIMDB_MILLISECOND; now = side_now()) measure(now);
 }
 #else
 static void measure(int64_t now) { (void)now; }
+
+static void compare(int64_t by_clock, int64_t by_counter) { (void)by_clock, (void)by_counter; }
 
 void side_start_clock(void) {
 #if defined(__aarch64__)
@@ -102,20 +149,30 @@ void side_start_clock(void) {
 #endif
 
 void side_watch_start(side_watch_t *w) {
-    w->ns = side_now();
-    w->lap = w->anchor = counter();
-    if (scale) measure(w->ns);
+    int64_t ns = side_now();
+    uint64_t ticks = counter();
+    if (scale) {
+        measure(ns);
+        if (w->ns) compare(ns - w->ns, nanoseconds(w->anchor, ticks));
+    }
+    w->ns = ns;
+    w->lap = w->anchor = ticks;
+}
+
+/* A counter that has jumped back is not to be told time from: the anchor would not
+ * age until it is past it again. */
+static bool is_fresh(const side_watch_t *w, uint64_t now) {
+    return (int64_t)(now - w->anchor) >= 0 && nanoseconds(w->anchor, now) < ANCHOR_AGE;
 }
 
 int64_t side_watch_lap(side_watch_t *w) {
     uint64_t now = scale ? counter() : 0;
-    int64_t age = nanoseconds(w->anchor, now);
-    if (scale && age < ANCHOR_AGE) {
+    if (scale && is_fresh(w, now)) {
         int64_t lap = nanoseconds(w->lap, now);
         w->lap = now;
         return lap;
     }
-    int64_t begun = w->ns + nanoseconds(w->anchor, w->lap);
+    int64_t begun = side_watch_ns(w);
     side_watch_start(w);
     return w->ns > begun ? w->ns - begun : 0;
 }

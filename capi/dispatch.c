@@ -9,24 +9,29 @@
 #include "_cgo_export.h"
 #include "side.h"
 
-/* Tells Go of losses and failures, for the log. That enters the scheduler, so
- * while there is trouble without end it is done once a millisecond, summed, and
- * before the thread sleeps. */
-void side_report(side_consumer_t *c) {
-    if (!c->lagged && !c->failures) return;
+static const int64_t LOG_INTERVAL = AIMDB_SECOND;
+
+bool side_owes(const side_consumer_t *c) { return c->lagged || c->failures; }
+
+int64_t side_log_due(const side_consumer_t *c) { return c->logged ? c->logged + LOG_INTERVAL : 0; }
+
+/* Losses and failures are summed, and logged once in LOG_INTERVAL at most. */
+void side_log_losses(side_consumer_t *c) {
+    side_owe_no_more(c);
+    if (!side_owes(c)) return;
     side_attach();
-    goReport(c->go, c->lagged, c->failures);
+    goLogLosses(c->go, c->lagged, c->failures);
     c->lagged = c->failures = 0;
-    c->reported = side_watch_ns(&c->watch);
+    c->logged = side_now();
 }
 
-static void report_in_time(side_consumer_t *c) {
-    if (side_watch_ns(&c->watch) - c->reported >= AIMDB_MILLISECOND) side_report(c);
+static void log_in_time(side_consumer_t *c) {
+    if (side_watch_ns(&c->watch) >= side_log_due(c)) side_log_losses(c);
 }
 
 static void tell_lag(side_consumer_t *c, step_t *s) {
     c->lagged += s->lost;
-    report_in_time(c);
+    log_in_time(c);
     if (c->on_lag) {
         aimdb_emitter_t *emitter = side_enter(c->database);
         c->on_lag(emitter, (aimdb_record_t *)(uintptr_t)c->record, s->lost, c->user);
@@ -48,7 +53,7 @@ static void deliver(side_consumer_t *c, step_t *s) {
     if (failed) {
         s->flags |= STEP_FAILED;
         c->failures++;
-        report_in_time(c);
+        log_in_time(c);
     }
 }
 
@@ -88,15 +93,29 @@ static void look(side_consumer_t *c) {
     side_drive(s, STEP_NEXT);
 }
 
+/* Sleeps, but for a log line whose time comes meanwhile. */
+static void sleep_and_log(side_consumer_t *c, int64_t now) {
+    const step_t *s = &c->step;
+    if (side_owes(c)) {
+        if (side_sleep(s->event, s->expected, side_log_due(c) - now)) return;
+        side_log_losses(c);
+    }
+    side_sleep(s->event, s->expected, AIMDB_FOREVER);
+}
+
 static void sleep_until_woken(side_consumer_t *c) {
     int64_t before = side_watch_ns(&c->watch);
-    side_report(c);
-    side_sleep(c->step.event, c->step.expected, AIMDB_FOREVER);
+    sleep_and_log(c, before);
+    int error = side_futex_fault();
+    if (error) {
+        side_attach();
+        goFutexFault(c->go, error);
+    }
     side_watch_start(&c->watch);
     int64_t slept = c->watch.ns - before;
     if (c->short_sleep ? slept > LONG_SLEEP : slept < SHORT_SLEEP) {
         c->short_sleep = !c->short_sleep;
-        side_turns(!c->short_sleep); /* one that goes on often is not to interrupt others */
+        side_set_time_slice(!c->short_sleep); /* one that goes on often is not to interrupt others */
     }
 }
 
@@ -117,7 +136,7 @@ static void discard(side_consumer_t *c) {
 
 /* After the last callback. */
 void side_end(side_consumer_t *c) {
-    side_report(c);
+    side_log_losses(c);
     side_free(c->free, c->user);
 #ifdef FAULT_FREE_TWICE
     side_free(c->free, c->user);

@@ -52,6 +52,8 @@ bool side_sleep(uint64_t word, uint32_t expected, int64_t timeout_ns);
 void side_wake(uint64_t word, uint32_t most);
 bool side_lock_wait(uint64_t lock, uint32_t owner); /* true: the lock was handed over */
 void side_lock_release(uint64_t lock);
+/* The error with which the kernel has refused a wait, once; else 0. */
+int side_futex_fault(void);
 extern bool side_inherit; /* locks inherit priority */
 
 /* door.c */
@@ -105,7 +107,8 @@ bool side_make_thread(void *(*run)(void *), void *argument, size_t stack_size);
 int32_t side_start_thread(void *(*run)(void *), void *argument, size_t stack_size);
 void side_begin_thread(const char *name); /* first and last in a thread */
 void side_thread_ended(void);
-void side_turns(bool brief);
+void side_set_time_slice(bool is_short); /* of the calling thread */
+void side_no_time_slices(void); /* from now on none is set */
 
 /* dispatch.c */
 typedef struct side_consumer {
@@ -126,26 +129,27 @@ typedef struct side_consumer {
     bool shared;
     bool short_sleep; /* the last one was */
     side_watch_t watch; /* laps are callbacks */
-    int64_t reported;
-    uint64_t lagged, failures; /* not reported yet */
+    int64_t logged;            /* when lagged and failures were last; 0: never */
+    uint64_t lagged, failures; /* not logged yet */
+    /* Under its pool's lock: */
+    struct side_consumer *next_owing;
+    bool owing; /* shared: it rests, and something is to be logged */
+    bool rouse; /* the watcher has not seen to that yet */
     step_t step;
 } side_consumer_t;
 
 /* Makes a consumer, and starts its thread unless it is shared. */
 int32_t side_dispatch(const side_consumer_t *given, uint64_t *driver);
-void side_report(side_consumer_t *consumer);
+void side_log_losses(side_consumer_t *consumer);
+bool side_owes(const side_consumer_t *consumer);      /* something is to be logged, */
+int64_t side_log_due(const side_consumer_t *consumer); /* and when */
 bool side_deliver(side_consumer_t *consumer);
 void side_end(side_consumer_t *consumer);
 
 /* pool.c */
-enum { SIDE_SHARE = 64 }; /* core.Share */
-typedef struct side_worker {
-    uint64_t database;
-    uint64_t go; /* a runtime/cgo.Handle of the database in Go */
-    bool watcher;
-} side_worker_t;
-
-int32_t side_start_worker(uint64_t database, uint64_t go, bool watcher);
+enum { SIDE_SHARE = 64, SIDE_DATABASES = 1 << 12 }; /* core.Share, core.MostDatabases */
+int32_t side_start_worker(uint64_t database, uint32_t index, uint64_t go, bool watcher);
+void side_owe_no_more(side_consumer_t *consumer);
 
 /* account.c: core.ConsumerStats and core.RecordStats. */
 typedef struct side_account {

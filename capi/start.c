@@ -116,6 +116,11 @@ static bool cgo_door(void) {
     return false;
 }
 
+static bool no_time_slices(void) {
+    const char *choice = secure_getenv("AIMDB_TIME_SLICE");
+    return choice && strcmp(choice, "off") == 0;
+}
+
 /* Go raises the soft limit of descriptors to the hard one when it starts. */
 static void enter_go(int processor_count) {
     struct rlimit files, raised;
@@ -185,6 +190,7 @@ static aimdb_status_t start(void) {
         return side_fail(AIMDB_ERR_NO_THREADS, "no threads for the library to start: it needs %d", threads);
     }
     side_start_clock();
+    if (no_time_slices()) side_no_time_slices();
     enter_go(count);
     atomic_store(&side_go_runs, true);
     return AIMDB_OK;

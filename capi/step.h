@@ -51,7 +51,7 @@ typedef enum { STEP_PRODUCE, STEP_COMMIT, STEP_NEXT, STEP_RECEIVE, STEP_PEEK, ST
 
 /* Results that only drivers see; the others are an aimdb_status_t. */
 enum { STEP_CALL = 100, STEP_BUSY = 101, STEP_SLEEP = 102, STEP_FOREIGN = 103, STEP_EARLY = 104,
-       STEP_WRITE = 105, STEP_DRAIN = 106 };
+       STEP_WRITE = 105, STEP_DRAIN = 106, STEP_CENSUS = 107 };
 
 /* flags */
 enum {
@@ -65,7 +65,8 @@ enum {
     STEP_CANCEL = 128,
     STEP_MORE = 256,
     STEP_WITHIN = 1024,
-    STEP_PULL = 2048
+    STEP_OWES = 4096,
+    STEP_PULL = 8192
 };
 
 /* todo */

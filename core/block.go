@@ -19,7 +19,7 @@ type databaseBlock struct {
 	generation uint32
 	pool       poolBlock
 	drained    park.Event // where calls of Close sleep
-	_          [24]byte
+	_          [4]byte
 }
 
 // A recordBlock is a buffer and what produce needs besides, four cache lines.

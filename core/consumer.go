@@ -14,8 +14,8 @@ import (
 // thread of its own, makes one call at a time, in order.
 type Consumer struct {
 	subscription
-	config  *ConsumerConfig
-	trouble *trouble // made at the first; the dispatcher's
+	config *ConsumerConfig
+	losses *lossLog // made at the first; of a dispatcher in Go
 
 	// Under db.mu. The block is given back when the dispatcher has ended,
 	// someone has unsubscribed, and nobody waits for the end.
@@ -135,8 +135,8 @@ func (c *Consumer) finish() {
 
 // End tells that the dispatcher has ended and the user pointer is freed.
 func (c *Consumer) End() {
-	if c.trouble != nil {
-		c.trouble.end(c)
+	if c.losses != nil {
+		c.losses.end(c)
 	}
 	if c.config.Shared {
 		c.unshare()
@@ -151,12 +151,12 @@ func (c *Consumer) End() {
 	db.reapIfAtRest()
 }
 
-// Report is told by the dispatcher of losses and failed callbacks, for the log.
-func (c *Consumer) Report(lagged, failures uint64) {
-	if c.trouble == nil {
-		c.trouble = new(trouble)
+// report is told by a dispatcher in Go of losses and failed callbacks, for the log.
+func (c *Consumer) report(lagged, failures uint64) {
+	if c.losses == nil {
+		c.losses = new(lossLog)
 	}
-	c.trouble.report(c, lagged, failures)
+	c.losses.report(c, lagged, failures)
 }
 
 // A Leaving is one call of Unsubscribe: it says what to sleep on until the consumer
@@ -293,7 +293,7 @@ func (c *Consumer) freeIfLast() {
 	if c.holders == 0 && c.detached && c.ended && !c.freed {
 		c.freed = true
 		c.unlist()
-		cursors.Free(c.index)
+		c.giveBack()
 	}
 }
 
@@ -348,6 +348,14 @@ func (s *subscription) conclude() (last ConsumerStats) {
 		atomic.AddUint32(&b.generation, 1)
 	})
 	return last
+}
+
+// giveBack gives the block back, which is in no list any more.
+func (s *subscription) giveBack() {
+	if poisoned {
+		s.locked((*cursorBlock).poison)
+	}
+	cursors.Free(s.index)
 }
 
 // ConsumerStats is the account of a consumer or reader:

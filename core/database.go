@@ -38,7 +38,8 @@ type Database struct {
 	readers   int                    // open
 	cut       bool                   // a close has cut off what was pending
 	closings  map[*Closing]struct{}  // calls of Close under way: they work on records until they return
-	workers   int                    // of the pool, and its watcher
+	workers   int                    // of the pool, and its watcher, that have not ended
+	watched   bool                   // the pool has its watcher
 	reaped    bool                   // the last worker gives the block back
 	sharers   map[uint32]*dispatcher // shared consumers in Go, by index
 	remains   []*Record              // of a destroyed database
@@ -91,6 +92,9 @@ func New(config Config) (*Database, error) {
 
 // Handle names the database for drivers outside of Go.
 func (db *Database) Handle() Handle { return db.handle }
+
+// Index names the database in steps.
+func (db *Database) Index() uint32 { return db.index }
 
 // Start opens the database for values.
 func (db *Database) Start() error {

@@ -147,7 +147,7 @@ func (d *dispatcher) deliver() {
 	c := d.consumer
 	emitter := d.frame.enter(c.record.db, 1)
 	if d.Result == Lagged {
-		c.Report(d.Lost, 0)
+		c.report(d.Lost, 0)
 		if c.config.OnLag != nil {
 			c.config.OnLag(emitter, c.record, d.Lost)
 		}
@@ -166,6 +166,6 @@ func (d *dispatcher) deliver() {
 	d.Flags |= Ended
 	if failed {
 		d.Flags |= Failed
-		c.Report(0, 1)
+		c.report(0, 1)
 	}
 }

@@ -74,8 +74,11 @@ func enliven(generation *uint32) uint32 {
 	return next
 }
 
+// MostDatabases is how many there can be at once.
+const MostDatabases = 1 << 12
+
 var (
-	databases = memory.Arena{Shift: 6, Blocks: 1 << 12, Rest: rest}
+	databases = memory.Arena{Shift: 6, Blocks: MostDatabases, Rest: rest}
 	records   = memory.Arena{Shift: 8, Blocks: 1 << (14 + 2*wide), Rest: rest}
 	cursors   = memory.Arena{Shift: 8, Blocks: 1 << (15 + 3*wide), Rest: rest}
 )

@@ -65,9 +65,10 @@ func (l logger) release() {
 	}
 }
 
-// A trouble sums what went wrong with a consumer, to be logged at most once a
-// second.
-type trouble struct {
+// A lossLog sums what a consumer in Go has lost and failed at, to be logged at most
+// once a second. The driver in C does this itself, without Go's timers: the first of
+// them opens descriptors that the host of a library may close.
+type lossLog struct {
 	mu       sync.Mutex
 	lagged   uint64
 	failures uint64
@@ -78,48 +79,54 @@ type trouble struct {
 const logInterval = time.Second
 
 // report adds to the sum and logs it, or has it logged when the second is over.
-func (t *trouble) report(c *Consumer, lagged, failures uint64) {
-	t.mu.Lock()
-	t.lagged += lagged
-	t.failures += failures
-	t.flushInTime(c)
+func (l *lossLog) report(c *Consumer, lagged, failures uint64) {
+	l.mu.Lock()
+	l.lagged += lagged
+	l.failures += failures
+	l.flushInTime(c)
 }
 
 // flushInTime needs mu and unlocks it. The timer may come late, after a report
 // has logged in its place: so it asks for the time like everyone.
-func (t *trouble) flushInTime(c *Consumer) {
-	wait := logInterval - time.Since(t.last)
-	if t.last.IsZero() || wait <= 0 {
-		t.flush(c)
+func (l *lossLog) flushInTime(c *Consumer) {
+	wait := logInterval - time.Since(l.last)
+	if l.last.IsZero() || wait <= 0 {
+		l.flush(c)
 		return
 	}
-	if t.timer == nil {
-		t.timer = time.AfterFunc(wait, func() {
-			t.mu.Lock()
-			t.flushInTime(c)
+	if l.timer == nil {
+		l.timer = time.AfterFunc(wait, func() {
+			l.mu.Lock()
+			l.flushInTime(c)
 		})
-	} else if t.lagged != 0 || t.failures != 0 {
-		t.timer.Reset(wait)
+	} else if l.lagged != 0 || l.failures != 0 {
+		l.timer.Reset(wait)
 	}
-	t.mu.Unlock()
+	l.mu.Unlock()
 }
 
 // end logs what is left.
-func (t *trouble) end(c *Consumer) {
-	t.mu.Lock()
-	if t.timer != nil {
-		t.timer.Stop()
+func (l *lossLog) end(c *Consumer) {
+	l.mu.Lock()
+	if l.timer != nil {
+		l.timer.Stop()
 	}
-	t.flush(c)
+	l.flush(c)
 }
 
 // flush needs mu and unlocks it: the log function is user code.
-func (t *trouble) flush(c *Consumer) {
-	lagged, failures := t.lagged, t.failures
+func (l *lossLog) flush(c *Consumer) {
+	lagged, failures := l.lagged, l.failures
 	if lagged != 0 || failures != 0 {
-		t.lagged, t.failures, t.last = 0, 0, time.Now()
+		l.lagged, l.failures, l.last = 0, 0, time.Now()
 	}
-	t.mu.Unlock()
+	l.mu.Unlock()
+	c.LogLosses(lagged, failures)
+}
+
+// LogLosses writes a line for values lost and one for callbacks failed, if there
+// were any.
+func (c *Consumer) LogLosses(lagged, failures uint64) {
 	key := c.record.key
 	if lagged != 0 {
 		c.record.db.log.write(Warning, key+": a consumer lagged and lost "+decimal(lagged)+" values")
@@ -127,4 +134,11 @@ func (t *trouble) flush(c *Consumer) {
 	if failures != 0 {
 		c.record.db.log.write(Warning, key+": a consumer's callback failed "+decimal(failures)+" times")
 	}
+}
+
+// FutexFault is told by a dispatcher outside of Go that the kernel refuses to let
+// threads wait, for the log.
+func (c *Consumer) FutexFault(errno syscall.Errno) {
+	c.record.db.log.write(Warning, "the kernel refuses futex calls ("+errno.Error()+
+		"): threads look again at intervals instead of being woken")
 }

@@ -18,7 +18,9 @@ import (
 //
 // Each worker is in one callback at a time; callbacks that block, for however
 // long, hold up others only until the watcher sees that nothing was taken from
-// the queue for stallLimit: then it starts one worker more.
+// the queue for stallLimit: then it starts one worker more. Workers beyond the
+// first end when they were not needed for keepLimit: the watcher says how many
+// are to leave, and who finds the queue empty does.
 
 // A poolBlock is what the steps of the pool work on; everything is under lock.
 type poolBlock struct {
@@ -29,6 +31,13 @@ type poolBlock struct {
 	last  uint32
 	idle  uint32 // workers asleep
 	taken uint32 // from the queue, ever
+
+	workers    uint32 // there are; the watcher is none
+	most       uint32 // that stay when they are not needed
+	processors uint32
+	least      uint32 // the fewest idle since the watcher has looked
+	leaving    uint32 // workers that are to end
+
 	ended bool
 	_     [3]byte
 }
@@ -46,16 +55,24 @@ const (
 // after the next.
 const Share = 64
 
-// stallLimit is how long the queue may stand still.
-const stallLimit = 10 * time.Millisecond
+// What the watcher waits for, in ns.
+const (
+	stallLimit  = 10_000_000    // how long the queue may stand still
+	starveLimit = 1_000_000_000 // if all processors run callbacks
+	keepLimit   = 1_000_000_000 // how long a worker is kept that is not needed
+	forever     = 1<<63 - 1
+)
 
-const mostWorkers = 4 // to begin with
+const mostWorkers = 4 // that stay
 
 // reset makes a block that was another database's ready. Its lock and events
 // keep their words, for threads that are late.
 func (p *poolBlock) reset() {
 	owner := p.lock.Lock()
 	p.first, p.last, p.idle, p.ended = 0, 0, 0, false
+	p.workers, p.leaving = 0, 0
+	p.processors = uint32(runtime.NumCPU())
+	p.most = min(p.processors, mostWorkers)
 	p.lock.Unlock(owner)
 }
 
@@ -143,16 +160,33 @@ func (db *Database) pooled(f func(p *poolBlock)) {
 	}
 }
 
-// startPool starts the workers and the watcher, if they are not there.
+// startPool starts the workers and the watcher, if they are not there. One worker
+// is enough to go on with: the next subscription, or the watcher, tries again.
 func (db *Database) startPool() error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	wanted := 1 + min(runtime.NumCPU(), mostWorkers)
-	for db.workers < wanted {
-		if err := db.startWorker(db.workers == 0); err != nil {
+	var there, wanted uint32
+	db.pooled(func(p *poolBlock) {
+		if !db.watched {
+			p.leaving = 0 // who has not gone yet stays
+		}
+		there, wanted = p.workers, p.most
+	})
+	for ; there < wanted; there++ {
+		if err := db.startWorker(); err != nil && there == 0 {
 			return err
+		} else if err != nil {
+			break
 		}
 	}
+	if db.watched {
+		return nil
+	}
+	if err := db.start(true); err != nil {
+		db.dismissWorkers()
+		return err
+	}
+	db.watched = true
 	return nil
 }
 
@@ -161,25 +195,49 @@ func (db *Database) startPool() error {
 func (db *Database) AddWorker() {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	_ = db.startWorker(false)
+	_ = db.startWorker()
 }
 
-// startWorker needs db.mu.
-func (db *Database) startWorker(watcher bool) error {
-	db.workers++
-	run := db.work
-	if watcher {
-		run = db.watch
-	}
-	if db.worker == nil {
-		go run()
-		return nil
-	}
-	err := db.worker(db, watcher)
+// startWorker needs db.mu. The worker is counted before it can leave.
+func (db *Database) startWorker() error {
+	db.pooled(func(p *poolBlock) { p.workers++ })
+	err := db.start(false)
 	if err != nil {
-		db.workers--
+		db.pooled(func(p *poolBlock) { p.workers-- })
 	}
 	return err
+}
+
+// start starts a worker or the watcher. It needs db.mu.
+func (db *Database) start(watcher bool) error {
+	if db.worker != nil {
+		if err := db.worker(db, watcher); err != nil {
+			return err
+		}
+	} else if watcher {
+		go db.watch()
+	} else {
+		go db.work()
+	}
+	db.workers++
+	return nil
+}
+
+// dismissWorkers ends all workers of a pool that has no watcher and serves nobody.
+func (db *Database) dismissWorkers() {
+	db.pooled(func(p *poolBlock) { p.leaving = p.workers })
+	wakeAll(&databaseAt(db.index).pool.work)
+}
+
+func wakeAll(e *park.Event) {
+	e.Broadcast()
+	park.Wake(e.Address(), park.Everyone)
+}
+
+// LookAfter makes a worker look after the consumer, for a driver outside of Go that
+// has rested it with Owes.
+func (c *Consumer) LookAfter() {
+	c.record.db.pooled(func(p *poolBlock) { p.ready(c.index) })
 }
 
 // WorkerLeft tells that a worker or the watcher has ended, which it does when
@@ -195,10 +253,8 @@ func (db *Database) WorkerLeft() {
 func (db *Database) endPool() {
 	db.pooled(func(p *poolBlock) { p.ended = true })
 	p := &databaseAt(db.index).pool
-	for _, event := range [...]*park.Event{&p.work, &p.stall} {
-		event.Broadcast()
-		park.Wake(event.Address(), park.Everyone)
-	}
+	wakeAll(&p.work)
+	wakeAll(&p.stall)
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.reaped = true
@@ -208,6 +264,9 @@ func (db *Database) endPool() {
 // freeIfLeft needs db.mu.
 func (db *Database) freeIfLeft() {
 	if db.reaped && db.workers == 0 {
+		if poisoned {
+			databaseAt(db.index).pool.poison()
+		}
 		databases.Free(db.index)
 	}
 }
@@ -243,16 +302,18 @@ func (db *Database) sharer(index uint32) *dispatcher {
 	return db.sharers[index]
 }
 
-// watch is the watcher in Go.
+// watch is the watcher in Go, where nobody can say which goroutines run: all are
+// taken to be blocked, as one more costs little.
 func (db *Database) watch() {
 	s := Step{Handle: db.handle}
-	for {
+	for begun := time.Now(); ; {
+		s.Elapsed = uint64(time.Since(begun)) + 1
 		drive(&s, OpWatch)
 		switch s.Result {
 		case Sleep:
-			park.Sleep(uintptr(s.Event), s.Expected, Forever)
-		case Timeout:
-			park.Sleep(uintptr(s.Event), s.Expected, stallLimit)
+			park.Sleep(uintptr(s.Event), s.Expected, time.Duration(s.Elapsed))
+		case Census:
+			s.Size = 0
 		case Blocked:
 			db.AddWorker()
 		default:

@@ -103,21 +103,212 @@ func TestShared_MoreThanATurnIsDeliveredToAll(t *testing.T) {
 	}
 }
 
-func TestShared_AWorkerThatCannotStartRefusesTheSubscription(t *testing.T) {
-	left := 1
+// scarce is a database that gets so many workers and watchers and no more.
+func scarce(t *testing.T, workers, watchers *atomic.Int32) (*Database, *Record) {
 	db, err := New(Config{Level: Off, Worker: func(db *Database, watcher bool) error {
-		if left--; left < 0 {
+		left, run := workers, db.work
+		if watcher {
+			left, run = watchers, db.watch
+		}
+		if left.Add(-1) < 0 {
 			return fail(ErrNoThreads, "none")
 		}
-		go db.watch()
+		go run()
 		return nil
 	}})
 	require.NoError(t, err)
+	t.Cleanup(func() {
+		db.Close(Forever, false)
+		require.NoError(t, db.Destroy())
+	})
+	return db, register(t, db, "r", Ring)
+}
+
+func (db *Database) workersLeft() int {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.workers
+}
+
+func TestShared_WhatCannotStartRefusesTheSubscriptionAndKeepsNothing(t *testing.T) {
+	var called chan struct{}
+	config := ConsumerConfig{Shared: true, Func: func(Emitter, *Incoming) error { close(called); return nil }}
+	for name, there := range map[string][2]int32{"no worker": {0, 9}, "no watcher": {9, 0}, "nothing": {0, 0}} {
+		t.Run(name, func(t *testing.T) {
+			called = make(chan struct{})
+			var workers, watchers atomic.Int32
+			db, r := scarce(t, &workers, &watchers)
+			for range 3 {
+				workers.Store(there[0])
+				watchers.Store(there[1])
+				_, err := r.Subscribe(config)
+				requireStatus(t, ErrNoThreads, err)
+				require.Zero(t, db.Stats().Consumers)
+			}
+			for db.workersLeft() != 0 {
+				runtime.Gosched()
+			}
+			workers.Store(9)
+			watchers.Store(1)
+			_, err := r.Subscribe(config)
+			require.NoError(t, err, "now there are threads")
+			require.NoError(t, db.Start())
+			require.NoError(t, r.Produce(number(1)))
+			<-called
+		})
+	}
+}
+
+func TestShared_OneWorkerIsEnoughToGoOnWith(t *testing.T) {
+	var workers, watchers atomic.Int32
+	workers.Store(1)
+	watchers.Store(1)
+	db, r := scarce(t, &workers, &watchers)
+	called := make(chan struct{})
+	config := ConsumerConfig{Shared: true, Func: func(Emitter, *Incoming) error { called <- struct{}{}; return nil }}
+	_, err := r.Subscribe(config)
+	require.NoError(t, err)
+	require.Equal(t, 2, db.workersLeft())
+	workers.Store(mostWorkers)
+	_, err = r.Subscribe(config)
+	require.NoError(t, err)
+	require.Equal(t, 1+min(runtime.NumCPU(), mostWorkers), db.workersLeft(), "the next takes the others")
+	require.NoError(t, db.Start())
+	require.NoError(t, r.Produce(number(1)))
+	<-called
+	<-called
+}
+
+func TestShared_WorkersThatAreNotNeededEnd(t *testing.T) {
+	const blocked = mostWorkers + 7
+	db := newDatabase(t)
 	r := register(t, db, "r", Ring)
-	_, err = r.Subscribe(ConsumerConfig{Shared: true, Func: func(Emitter, *Incoming) error { return nil }})
-	requireStatus(t, ErrNoThreads, err)
-	require.Zero(t, db.Stats().Consumers)
-	require.NoError(t, db.Destroy())
+	var begun, delivered sync.WaitGroup
+	goOn := make(chan struct{})
+	for range blocked {
+		_, err := r.Subscribe(ConsumerConfig{Shared: true, Func: func(Emitter, *Incoming) error {
+			defer delivered.Done()
+			begun.Done()
+			<-goOn
+			return nil
+		}})
+		require.NoError(t, err)
+	}
+	require.NoError(t, db.Start())
+	produce := func() {
+		begun.Add(blocked)
+		delivered.Add(blocked)
+		require.NoError(t, r.Produce(number(1)))
+	}
+	most := 1 + min(runtime.NumCPU(), mostWorkers)
+	for range 2 {
+		produce()
+		begun.Wait()
+		require.Greater(t, db.workersLeft(), blocked)
+		close(goOn)
+		delivered.Wait()
+		for db.workersLeft() > most {
+			time.Sleep(time.Millisecond)
+		}
+		var workers, leaving, idle uint32
+		for idle != uint32(most-1) {
+			db.pooled(func(p *poolBlock) { workers, leaving, idle = p.workers, p.leaving, p.idle })
+		}
+		require.EqualValues(t, most-1, workers)
+		require.Zero(t, leaving)
+		goOn = make(chan struct{})
+	}
+	close(goOn)
+	produce()
+	delivered.Wait()
+}
+
+// A watching is the watcher of a pool whose queue, workers and time the test makes.
+type watching struct {
+	Step
+	*poolBlock
+	now uint64
+}
+
+func newWatching(t *testing.T, processors uint32) *watching {
+	db := newDatabase(t)
+	w := &watching{Step{Handle: db.handle}, &databaseAt(db.index).pool, 1}
+	w.processors, w.most, w.workers = processors, min(processors, mostWorkers), mostWorkers
+	t.Cleanup(w.reset)
+	return w
+}
+
+func (w *watching) after(ns uint64) Status {
+	w.now += ns
+	w.Step.Elapsed = w.now
+	drive(&w.Step, OpWatch)
+	return w.Result
+}
+
+func TestWatch_BlockedWorkersAreMadeUpForThoseThatRunOnlyWhileProcessorsAreFree(t *testing.T) {
+	const processors = 6
+	w := newWatching(t, processors)
+	w.first = 1
+	require.Equal(t, Sleep, w.after(0))
+	require.EqualValues(t, stallLimit, w.Elapsed)
+	require.Equal(t, Sleep, w.after(stallLimit-1))
+	require.EqualValues(t, 1, w.Elapsed)
+	require.Equal(t, Census, w.after(1))
+	require.EqualValues(t, processors, w.Max)
+	w.Size = processors - 1
+	require.Equal(t, Blocked, w.after(0), "a processor is free")
+
+	require.Equal(t, Sleep, w.after(0), "each gets its time")
+	for range starveLimit/stallLimit - 1 {
+		require.Equal(t, Census, w.after(stallLimit))
+		w.Size = processors
+		require.Equal(t, Sleep, w.after(0), "all processors run callbacks")
+		require.EqualValues(t, stallLimit, w.Elapsed)
+	}
+	require.Equal(t, Census, w.after(stallLimit))
+	w.Size = processors
+	require.Equal(t, Blocked, w.after(0), "but not for ever")
+
+	require.Equal(t, Sleep, w.after(0))
+	w.taken++
+	require.Equal(t, Sleep, w.after(stallLimit), "one was taken meanwhile")
+	require.Equal(t, Census, w.after(stallLimit))
+	w.taken++
+	w.Size = 0
+	require.Equal(t, Sleep, w.after(0), "even now")
+	w.first = 0
+	require.Equal(t, Sleep, w.after(stallLimit))
+	require.EqualValues(t, forever, w.Elapsed)
+	w.ended = true
+	require.Equal(t, Closed, w.after(0))
+}
+
+func TestWatch_OfTheWorkersBeyondTheFirstThoseEndThatSleptAllTheTime(t *testing.T) {
+	w := newWatching(t, 2)
+	w.workers, w.idle, w.least = 10, 9, 0
+	require.Equal(t, Sleep, w.after(5))
+	require.EqualValues(t, keepLimit, w.Elapsed, "the time begins when it is first seen")
+	w.least = 3 // six were needed
+	require.Equal(t, Sleep, w.after(keepLimit-1))
+	require.EqualValues(t, 1, w.Elapsed)
+	require.Zero(t, w.leaving)
+	require.Equal(t, Sleep, w.after(1))
+	require.EqualValues(t, 3, w.leaving)
+	require.EqualValues(t, 9, w.least, "the next time begins")
+	w.workers, w.idle, w.leaving = 7, 7, 0
+	w.least = 7
+	require.Equal(t, Sleep, w.after(keepLimit))
+	require.EqualValues(t, 5, w.leaving, "the first stay")
+
+	w.first, w.idle, w.least = 1, 0, 0
+	require.Equal(t, Sleep, w.after(0))
+	require.Equal(t, Census, w.after(stallLimit))
+	w.Size = 0
+	require.Equal(t, Blocked, w.after(0))
+	require.Zero(t, w.leaving, "all are needed")
+	w.workers, w.first, w.idle = 2, 0, 2
+	require.Equal(t, Sleep, w.after(keepLimit))
+	require.EqualValues(t, forever, w.Elapsed, "none is beyond the first")
 }
 
 // block takes all workers of a pool, until the watcher sleeps: each gets a

@@ -91,7 +91,7 @@ func (reader *Reader) end() ConsumerStats {
 	last := reader.conclude()
 	reader.closeDescriptor()
 	reader.own.Give()
-	cursors.Free(reader.index)
+	reader.giveBack()
 	return last
 }
 

@@ -244,6 +244,9 @@ func (r *Record) reap() {
 	if r.producer.OnEnd != nil {
 		r.producer.OnEnd()
 	}
+	if poisoned {
+		r.block.poison()
+	}
 	records.Free(r.index)
 }
 

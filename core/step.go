@@ -30,14 +30,15 @@ type Step struct {
 	// Produce and commit: Data and Size are the value; out, ErrSize: Max is the
 	// limit. Next and receive: where values go; next keeps values there from one
 	// step to the next. Peek: Data and Size; out: Size is the value's. Accounts: Data.
+	// Watch: Max and Size, for Census; Count is kept from one step to the next.
 	buffers.Destination
 
 	Handle    Handle    // in: the record, reader or consumer
-	Index     uint64    // out, next: which of the Count values in the driver's memory
-	Sequence  uint64    // out, peek: number of the value in its record
+	Index     uint64    // out, next: which of the Count values in the driver's memory; watch: kept
+	Sequence  uint64    // out, peek: number of the value in its record; watch: kept
 	Function  uint64    // out, Call: the producer function
 	User      uint64    // out, Call: its user pointer
-	Elapsed   uint64    // in: ns the user function took
+	Elapsed   uint64    // in: ns the user function took; watch: what time it is; out, watch: ns to sleep at most
 	Event     uint64    // out, Sleep: the word to sleep on; stays for the steps after it
 	Busy      uint64    // out, Busy: the lock to wait for
 	Held      uint64    // in: the lock the driver was handed while it waited; out: to be released
@@ -65,6 +66,7 @@ const (
 	Early   Status = 104 // the database is not started
 	Write   Status = 105 // make the descriptor Index readable, then the same step again
 	Drain   Status = 106 // make it unreadable, likewise
+	Census  Status = 107 // count the workers that run, into Size and up to Max, then the same step
 )
 
 // Flags.
@@ -80,6 +82,8 @@ const (
 	More                       // rest: the consumer may have something
 	Holding                    // notify, rearm: the step is in the middle of it, its locks held
 	Within                     // produce: Database is that of the callback that produces, the record may be of another
+	Counted                    // watch: the last step answered Census
+	Owes                       // rest: the driver has something to be looked after in time, see LookAfter
 	Pull                       // account: of a reader, not a consumer
 )
 

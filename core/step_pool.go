@@ -33,6 +33,8 @@ func (s *Step) Ready() {
 //go:nosplit
 func (s *Step) leave(p *poolBlock) {
 	worker, watcher := p.needed()
+	watcher = watcher || s.Flags&Owes != 0
+	s.Flags &^= Owes
 	s.unlock(&p.lock)
 	if worker && p.work.Signal() {
 		s.wake(&p.work, 1)
@@ -44,7 +46,8 @@ func (s *Step) leave(p *poolBlock) {
 }
 
 // Take gives a worker the first consumer of the queue, Index and User its
-// driver's word, until Rest; or Sleep, or Closed.
+// driver's word, until Rest; or Sleep; or Closed, the end of the worker. Who finds
+// something in the queue does not end: it may have been woken for that.
 //
 //go:nosplit
 func (s *Step) Take() {
@@ -56,6 +59,7 @@ func (s *Step) Take() {
 	if s.Flags&Slept != 0 {
 		s.Flags &^= Slept
 		p.idle--
+		p.least = min(p.least, p.idle)
 		p.work.Announce() // for the others: see park.Event
 	}
 	switch {
@@ -68,6 +72,10 @@ func (s *Step) Take() {
 		s.User = c.driver
 		s.Result = OK
 	case p.ended:
+		s.Result = Closed
+	case p.leaving != 0:
+		p.leaving--
+		p.workers--
 		s.Result = Closed
 	default:
 		p.idle++
@@ -123,9 +131,8 @@ func (s *Step) rest(c *cursorBlock, r *recordBlock, p *poolBlock) {
 	s.Flags &^= More
 }
 
-// Watch is the watcher's: Sleep while the queue moves or is empty; Timeout, to
-// come again after a moment, while it may stand still; Blocked if it has stood
-// still since the last look; or Closed.
+// Watch is the watcher's, who tells it the time: Sleep for Elapsed at most; Census;
+// Blocked, to start one worker more; or Closed.
 //
 //go:nosplit
 func (s *Step) Watch() {
@@ -134,20 +141,82 @@ func (s *Step) Watch() {
 	if p == nil || !s.lock(&p.lock) {
 		return
 	}
-	before := s.Count
-	s.Count = 0
+	counted := s.Flags&Counted != 0
+	s.Flags &^= Counted
 	switch {
 	case p.ended:
 		s.Result = Closed
 	case p.first == 0 || p.idle != 0:
-		s.sleepOn(&p.stall)
-	case before == uint64(p.taken)+1:
-		s.Result = Blocked
+		s.Count = 0
+		s.watchIdle(p)
 	default:
-		// Not announced: only the end interrupts this look.
-		s.Count = uint64(p.taken) + 1 // not 0
-		s.Expected, s.Event = p.stall.Count(), uint64(p.stall.Address())
-		s.Result = Timeout
+		s.watchQueue(p, counted)
 	}
 	s.unlock(&p.lock)
+}
+
+// watchIdle ends workers that nobody needs: of those beyond the first, as many as
+// were asleep all the time since Index, the last look at that.
+//
+//go:nosplit
+func (s *Step) watchIdle(p *poolBlock) {
+	now, extra := s.Elapsed, p.workers-min(p.workers, p.most)
+	s.Elapsed = forever
+	switch {
+	case extra == 0:
+		s.Index = 0
+	case s.Index == 0:
+		s.beginIdle(p, now)
+	case now-s.Index < keepLimit:
+		s.Elapsed = keepLimit - (now - s.Index)
+	default:
+		p.leaving = min(p.least, extra)
+		if p.leaving != 0 && p.work.Signal() {
+			s.wake(&p.work, p.leaving)
+		}
+		s.beginIdle(p, now)
+	}
+	s.sleepOn(&p.stall)
+}
+
+//go:nosplit
+func (s *Step) beginIdle(p *poolBlock, now uint64) {
+	s.Index, p.least = now, p.idle
+	s.Elapsed = keepLimit
+}
+
+// watchQueue looks after a queue that all workers are too busy for. If it stands
+// still, as Count says since Sequence, those that block are made up for. Those that
+// run are not, while there are as many of them as processors: one more would only
+// take turns with them. But none runs for ever at the cost of the others.
+//
+//go:nosplit
+func (s *Step) watchQueue(p *poolBlock, counted bool) {
+	now := s.Elapsed
+	if s.Count != uint64(p.taken)+1 { // not 0
+		s.Count, s.Sequence = uint64(p.taken)+1, now
+	}
+	stood := now - s.Sequence
+	switch {
+	case stood < stallLimit:
+		s.lookAgain(p, stallLimit-stood)
+	case !counted:
+		s.Flags |= Counted
+		s.Max = uint64(p.processors)
+		s.Result = Census
+	case s.Size >= uint64(p.processors) && stood < starveLimit:
+		s.lookAgain(p, stallLimit)
+	default:
+		s.Count, p.leaving = 0, 0
+		s.Result = Blocked
+	}
+}
+
+// lookAgain is not announced: only the end interrupts this sleep.
+//
+//go:nosplit
+func (s *Step) lookAgain(p *poolBlock, after uint64) {
+	s.Elapsed = after
+	s.Expected, s.Event = p.stall.Count(), uint64(p.stall.Address())
+	s.Result = Sleep
 }

@@ -12,16 +12,13 @@ import (
 )
 
 const (
-	futexWait        = 0 | 128 // FUTEX_WAIT_PRIVATE
-	futexWake        = 1 | 128 // FUTEX_WAKE_PRIVATE
-	futexLockPI      = 6 | 128 // FUTEX_LOCK_PI_PRIVATE
-	futexUnlockPI    = 7 | 128 // FUTEX_UNLOCK_PI_PRIVATE
-	everyone         = 1<<31 - 1
-	longestSleep     = time.Duration(1<<31-1) * time.Second / 2
-	noTimeout        = time.Duration(1<<63 - 1)
-	notYet           = syscall.EAGAIN
-	notSupported     = syscall.ENOSYS
-	ownerIsGoneOrNew = syscall.ESRCH
+	futexWait     = 0 | 128 // FUTEX_WAIT_PRIVATE
+	futexWake     = 1 | 128 // FUTEX_WAKE_PRIVATE
+	futexLockPI   = 6 | 128 // FUTEX_LOCK_PI_PRIVATE
+	futexUnlockPI = 7 | 128 // FUTEX_UNLOCK_PI_PRIVATE
+	everyone      = 1<<31 - 1
+	longestSleep  = time.Duration(1<<31-1) * time.Second / 2
+	noTimeout     = time.Duration(1<<63 - 1)
 )
 
 // Forever is a timeout without limit.
@@ -59,7 +56,29 @@ func Sleep(address uintptr, expected uint32, timeout time.Duration) bool {
 		t := min(timeout, longestSleep)
 		limit = &timespec{int64(t / time.Second), int64(t % time.Second)}
 	}
-	return futex(word(address), futexWait, expected, limit) != syscall.ETIMEDOUT
+	errno := futex(word(address), futexWait, expected, limit)
+	if errno == 0 || usual(errno) {
+		return errno != syscall.ETIMEDOUT
+	}
+	nap(min(timeout, sleepNap))
+	return timeout > sleepNap
+}
+
+// usual says whether the kernel answers a wait so that is as it should be: the
+// word was another, a signal came, the time is over. Any other answer, as of a
+// system-call filter that is set up while the program runs, may come again at
+// once, however often it is asked.
+func usual(errno syscall.Errno) bool {
+	return errno == syscall.EAGAIN || errno == syscall.EINTR || errno == syscall.ETIMEDOUT
+}
+
+const sleepNap, lockNap = time.Millisecond, 50 * time.Microsecond
+
+// nap is in the place of a wait that the kernel refuses: the caller looks again
+// soon. A timer would open the runtime's poller.
+func nap(d time.Duration) {
+	t := syscall.NsecToTimespec(int64(d))
+	syscall.Nanosleep(&t, nil)
 }
 
 // Wake wakes at most n sleepers on the word at address.
@@ -109,18 +128,18 @@ func Disown() {
 // handed to owner.
 func (l *Lock) Wait(owner uint32) bool {
 	if inherit {
-		switch futex(&l.word, futexLockPI, 0, nil) {
-		case 0:
+		if futex(&l.word, futexLockPI, 0, nil) == 0 {
 			l.Acquired()
 			return true
-		case ownerIsGoneOrNew, notYet:
-			runtime.Gosched()
 		}
+		nap(lockNap)
 		return false
 	}
 	if w := atomic.LoadUint32(&l.word); w != 0 {
 		if w&waiters != 0 || atomic.CompareAndSwapUint32(&l.word, w, w|waiters) {
-			futex(&l.word, futexWait, w|waiters, nil)
+			if errno := futex(&l.word, futexWait, w|waiters, nil); errno != 0 && !usual(errno) {
+				nap(lockNap)
+			}
 		}
 	}
 	return false
@@ -129,8 +148,7 @@ func (l *Lock) Wait(owner uint32) bool {
 // Release frees the lock at address that TryUnlock could not.
 func Release(address uintptr) {
 	w := word(address)
-	if inherit {
-		futex(w, futexUnlockPI, 0, nil)
+	if inherit && futex(w, futexUnlockPI, 0, nil) == 0 {
 		return
 	}
 	atomic.StoreUint32(w, 0)

@@ -80,3 +80,31 @@ func TestSleep_TimeoutsAreSaid(t *testing.T) {
 	require.False(t, Sleep(event.Address(), 0, 0))
 	require.False(t, Sleep(event.Address(), 0, time.Millisecond))
 }
+
+// A futex has to be aligned: the kernel refuses this one at once, each time.
+func TestSleep_ThatTheKernelRefusesIsANap(t *testing.T) {
+	var event Event
+	odd := event.Address() + 1
+	begun := time.Now()
+	for range 20 {
+		require.True(t, Sleep(odd, 0, Forever))
+	}
+	require.GreaterOrEqual(t, time.Since(begun), 20*sleepNap)
+	require.False(t, Sleep(odd, 0, sleepNap/10), "its time is over")
+}
+
+// The kernel refuses to wait for a lock for the thread that holds it.
+func TestLock_AWaitThatTheKernelRefusesIsANap(t *testing.T) {
+	if !detectorSeesHandOver || !InheritPriority() {
+		t.Skip("no locks that inherit priority")
+	}
+	defer func() { inherit = false }()
+	var lock Lock
+	owner := lock.Lock()
+	begun := time.Now()
+	for range 20 {
+		require.False(t, lock.Wait(owner))
+	}
+	require.GreaterOrEqual(t, time.Since(begun), 20*lockNap)
+	lock.Unlock(owner)
+}

@@ -119,6 +119,28 @@ TEST(logging_of_one_consumer_does_not_hide_another)
     sink_end(&at_b);
 }
 
+/* Nothing else happens meanwhile: nobody is woken for it. */
+TEST(logging_of_what_is_held_back_comes_when_the_second_is_over)
+{
+    struct log log = { 0 };
+    aimdb_t *db = logging_database(&log, AIMDB_LOG_WARNING);
+    aimdb_record_t *ring = numbers(db, AIMDB_RING, 1);
+    struct sink sink = SINK;
+    sink.answer = 1;
+    sink_subscribe(&sink, ring);
+    started(db);
+    for (unsigned round = 1; round <= 2; round++) {
+        lose(&sink, ring, 3);
+        lose(&sink, ring, 4);
+        AWAIT(atomic_load(&log.lost) == round * 7 && atomic_load(&log.failed) == sink_count(&sink));
+    }
+    CHECK(atomic_load(&log.lag_lines) >= 2);
+    uint64_t lines = atomic_load(&log.lag_lines) + atomic_load(&log.failure_lines);
+    end(db);
+    CHECK_EQ(atomic_load(&log.lag_lines) + atomic_load(&log.failure_lines), lines);
+    sink_end(&sink);
+}
+
 TEST(logging_gives_only_lines_of_the_level_or_more_severe)
 {
     for (int level = AIMDB_LOG_ERROR; level <= AIMDB_LOG_OFF; level++) {

@@ -12,7 +12,8 @@ import (
 // under the pool's lock is one step where nothing else that is looked at can
 // change meanwhile, and what a consumer does under its own lock, too. So is what
 // parking_test.go checks: a signal, which ends one announced sleep, if any. The
-// last worker is the one that the watcher may start.
+// watcher starts a worker in the place of the first that is not there, and ends those
+// that it takes not to be needed: any, at any time, but a bounded number of times.
 
 const (
 	sharers = 2
@@ -28,6 +29,8 @@ type pooling struct {
 	blocks  int8           // if not 0, callbacks of the blocker return when the other has had so many values or has ended
 	blocker int8
 	turns   bool // a turn may end after any value
+	stay    int8 // so many workers do not end
+	periods int8 // how often the watcher may end workers
 
 	// Faults.
 	noRecheck     bool // rests without looking again
@@ -41,6 +44,11 @@ type pooling struct {
 	quietStop     bool // a stop or an end does not tell the watcher
 	quietPush     bool // a push does not tell the watcher
 	silentWatcher bool // the watcher sleeps without announcing itself
+	hastyLeave    bool // a worker leaves without a look at the queue
+	sleepyLeave   bool // a worker that leaves stays counted among those asleep
+	quietLeave    bool // a worker that leaves does not announce itself for the others
+	countedLeave  bool // a worker that leaves stays counted
+	allLeave      bool // the watcher ends the first ones, too
 }
 
 type rouse int8
@@ -122,6 +130,9 @@ type poolState struct {
 	locked       bool // a worker is between two steps under the pool's lock
 	work, stall  bool // announced
 	idle         int8
+	count        int8 // of workers
+	leaving      int8
+	periods      int8          // left
 	queue        [sharers]int8 // consumer + 1
 	state        [sharers]sharerState
 	position     [sharers]int8
@@ -132,7 +143,7 @@ type poolState struct {
 }
 
 func (p pooling) system() System[poolState] {
-	start := poolState{shared: true}
+	start := poolState{shared: true, count: p.workers, periods: p.periods}
 	for i := range p.workers {
 		start.worker[i].at = atTake
 	}
@@ -157,10 +168,17 @@ func (p pooling) waits(s *poolState, c int8) bool {
 
 func (p pooling) wrong(s poolState, last bool) string {
 	var has [sharers]int
+	there := int8(0)
 	for i := range s.worker {
+		if s.worker[i].at != notStarted {
+			there++
+		}
 		if w := &s.worker[i]; w.at >= atNext {
 			has[w.consumer]++
 		}
+	}
+	if there < p.stay {
+		return "too few workers"
 	}
 	for c := range int8(sharers) {
 		if has[c] > 1 {
@@ -370,12 +388,23 @@ func (p pooling) serve(s poolState, i int) []poolState {
 }
 
 func (p pooling) take(s *poolState, w *workerState) {
+	leaves := s.leaving != 0 && (s.queue[0] == 0 || p.hastyLeave)
 	if w.slept {
 		w.slept = false
-		s.idle--
-		if !p.noAwake {
+		if !leaves || !p.sleepyLeave {
+			s.idle--
+		}
+		if !p.noAwake && !(leaves && p.quietLeave) {
 			s.work = true
 		}
+	}
+	if leaves {
+		s.leaving--
+		if !p.countedLeave {
+			s.count--
+		}
+		w.at, w.consumer = notStarted, 0
+		return
 	}
 	if s.queue[0] != 0 {
 		w.at, w.consumer = atNext, s.queue[0]-1
@@ -434,14 +463,15 @@ func (p pooling) rest(s *poolState, w *workerState) {
 	s.locked, w.at = true, atRestCheck
 }
 
-// watch is the watcher. How long it sleeps before it looks again is anyone's
-// guess; it starts at most the last worker.
+// watch is the watcher. How long it sleeps before it looks again is anyone's guess.
 func (p pooling) watch(s poolState) []poolState {
 	w := &s.watcher
 	quiet := s.queue[0] == 0 || s.idle != 0
 	switch {
-	case s.locked || w.at == sleepsUntilTold:
+	case s.locked:
 		return nil
+	case w.at == sleepsUntilTold:
+		return p.endWorkers(s)
 	case quiet:
 		w.at, w.moved = sleepsUntilTold, false
 		s.stall = !p.silentWatcher
@@ -449,12 +479,55 @@ func (p pooling) watch(s poolState) []poolState {
 		w.at = looksAgain
 	case w.moved:
 		w.moved = false
-	case s.worker[workers-1].at == notStarted:
-		s.worker[workers-1].at, w.at = atTake, watches
 	default:
+		for i := range s.worker {
+			if s.worker[i].at == notStarted && s.count <= p.workers {
+				s.worker[i].at, w.at = atTake, watches
+				s.count++
+				s.leaving = 0
+				return []poolState{s}
+			}
+		}
 		return nil
 	}
 	return []poolState{s}
+}
+
+// endWorkers is the watcher after its sleep: of those asleep some, beyond those that
+// stay, were so all the time. They are woken.
+func (p pooling) endWorkers(s poolState) (next []poolState) {
+	quiet := s.queue[0] == 0 || s.idle != 0
+	extra := s.count - p.stay
+	if p.allLeave {
+		extra = s.count
+	}
+	if !quiet || s.periods == 0 {
+		return nil
+	}
+	s.periods--
+	s.stall = !p.silentWatcher
+	for n := int8(1); n <= min(s.idle, extra); n++ {
+		ends := s
+		ends.leaving = n
+		woken := []poolState{ends}
+		if ends.work {
+			for i := range woken {
+				woken[i].work = false
+			}
+			for range n {
+				woken = wakeOneMore(woken)
+			}
+		}
+		next = append(next, woken...)
+	}
+	return next
+}
+
+func wakeOneMore(states []poolState) (next []poolState) {
+	for _, s := range states {
+		next = append(next, s.wakeOne()...)
+	}
+	return next
 }
 
 const never = 100 // as blocks: only when it has ended
@@ -468,6 +541,10 @@ var poolings = map[string]pooling{
 	"blocked, two workers": {workers: 2, values: 2, rouser: [4]rouse{pushes}, blocks: 2},
 	"blocked, a stop":      {workers: 1, values: 1, rouser: [4]rouse{pushes, stops}, blocks: never, blocker: 1},
 	"blocked, an end":      {workers: 1, values: 1, rouser: [4]rouse{pushes, seals}, blocks: never, blocker: 1},
+	"two leave":            {workers: 3, stay: 1, periods: 1, values: 1, rouser: [4]rouse{pushes}},
+	"leave twice":          {workers: 2, stay: 1, periods: 2, values: 1, rouser: [4]rouse{pushes}},
+	"leave and come back":  {workers: 2, stay: 1, periods: 1, values: 2, rouser: [4]rouse{pushes}, blocks: 2, blocker: 1},
+	"leave before a stop":  {workers: 2, stay: 1, periods: 1, values: 1, rouser: [4]rouse{pushes, stops}, blocks: never, blocker: 1},
 	"mailbox":              {workers: 1, values: 1, rouser: [4]rouse{pushes, pushes}, mailbox: true},
 	"mailbox, all of them": {workers: 1, values: 1, rouser: [4]rouse{pushes, stops, seals}, mailbox: true},
 }
@@ -501,6 +578,11 @@ func TestPool_NeedsEachPart(t *testing.T) {
 		{"an end does not tell the watcher", "blocked, an end", func(p *pooling) { p.quietStop = true }},
 		{"a push does not tell the watcher", "blocked", func(p *pooling) { p.quietPush = true }},
 		{"the watcher does not announce itself", "blocked", func(p *pooling) { p.silentWatcher = true }},
+		{"leaves without a look at the queue", "two leave", func(p *pooling) { p.hastyLeave = true }},
+		{"who leaves is counted among those asleep", "leave and come back", func(p *pooling) { p.sleepyLeave = true }},
+		{"who leaves does not announce the others", "two leave", func(p *pooling) { p.quietLeave = true }},
+		{"who leaves stays counted", "leave twice", func(p *pooling) { p.countedLeave = true }},
+		{"the first leave, too", "two leave", func(p *pooling) { p.allLeave = true }},
 	}
 	for _, f := range faults {
 		t.Run(f.name+" in "+f.found, func(t *testing.T) {

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Brief turns for the threads of consumer functions.
+"""Short time slices for the threads of consumer functions.
 
-Linux 6.12 and later lets a thread that asks for brief turns run when it is woken,
-before the one that woke it goes on, where both have one processor. Older kernels
-take no notice. libaimdb does the same for its own threads (capi/worker.c).
+Linux 6.12 and later lets a thread that asks for a short time slice run when it is
+woken, before the one that woke it goes on, where both have one processor. Older
+kernels take no notice. libaimdb does the same for its own threads (capi/worker.c),
+and like this not with AIMDB_TIME_SLICE=off or under a filter of system calls, which
+may kill whoever asks.
 """
 
 from __future__ import annotations
@@ -45,10 +47,22 @@ _syscall.argtypes += [ctypes.c_uint, ctypes.c_uint]
 _syscall.restype = ctypes.c_long
 
 
+def _allowed() -> bool:
+    if os.environ.get("AIMDB_TIME_SLICE") == "off":
+        return False
+    try:
+        with open("/proc/thread-self/status", encoding="ascii", errors="replace") as status:
+            return not any(
+                line.startswith("Seccomp:") and line.split()[1] != "0" for line in status
+            )
+    except OSError:
+        return False
+
+
 def ask_for_brief() -> None:
     """For the calling thread. A refusal changes nothing."""
     numbers = _NUMBERS.get(platform.machine())
-    if numbers is None:
+    if numbers is None or not _allowed():
         return
     put, get = numbers
     size = ctypes.sizeof(_Scheduling)

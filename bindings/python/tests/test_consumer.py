@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import io
 import logging
 import os
 import platform
@@ -224,6 +225,25 @@ def test_consumer_can_call_everything_from_its_function(db):
     record.produce(b"v")
     assert end.wait(TIMEOUT)
     assert results == [b"v", 1, 1]
+
+
+def test_consumer_turns_are_asked_for_only_where_they_may_be(monkeypatch):
+    asked = []
+    monkeypatch.setattr(_turns, "_syscall", lambda *call: asked.append(call) or -1)
+    monkeypatch.setattr(_turns, "_NUMBERS", {platform.machine(): (1, 2)})
+
+    def is_asked(setting, filtered):
+        asked.clear()
+        status = f"Name:\tx\nSeccomp:\t{filtered}\n"
+        with monkeypatch.context() as m:
+            m.setenv("AIMDB_TIME_SLICE", setting)
+            m.setattr("builtins.open", lambda *_, **__: io.StringIO(status))
+            _turns.ask_for_brief()
+        return bool(asked)
+
+    assert is_asked("", 0)
+    assert not is_asked("", 2)
+    assert not is_asked("off", 0)
 
 
 def test_consumer_turns_change_no_policy_and_never_fail(monkeypatch):
