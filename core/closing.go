@@ -161,15 +161,16 @@ func (c *Closing) Step() (Status, Await) {
 	c.begun()
 	event := &databaseAt(c.db.index).drained
 	w := Await{Address: event.Address(), Expected: event.Announce()}
+	now := time.Now() // one moment: who has no time left finds that others have, or ends it
 	if !c.ending {
 		switch {
 		case c.drained():
 			c.db.seal(c)
-		case c.db.cutOff(c):
-		case left(c.end) == 0:
+		case c.db.cutOff(c, now):
+		case until(c.end, now) == 0:
 			return c.leave(InProgress), w
 		default:
-			w.Left = left(c.end)
+			w.Left = until(c.end, now)
 			return Sleep, w
 		}
 		c.ending, c.walked = true, 0
@@ -178,7 +179,7 @@ func (c *Closing) Step() (Status, Await) {
 	if ended {
 		return c.leave(c.outcome()), w
 	}
-	if w.Left = left(limit); w.Left == 0 {
+	if w.Left = until(limit, now); w.Left == 0 {
 		return c.leave(Blocked), w
 	}
 	return Sleep, w
@@ -281,14 +282,14 @@ func (db *Database) seal(c *Closing) {
 
 // cutOff ends the draining when the time of every call has passed, or another has
 // ended it, and reports whether it is over: what is pending is abandoned.
-func (db *Database) cutOff(c *Closing) bool {
+func (db *Database) cutOff(c *Closing, now time.Time) bool {
 	db.mu.Lock()
 	if db.cut || db.state != stateClosing {
 		db.mu.Unlock()
 		return true
 	}
 	for other := range db.closings {
-		if left(other.end) != 0 {
+		if until(other.end, now) != 0 {
 			db.mu.Unlock()
 			return false
 		}
