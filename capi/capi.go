@@ -39,6 +39,7 @@ var (
 	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]
 	_ = [1]struct{}{}[core.Drain-C.STEP_DRAIN]
 	_ = [1]struct{}{}[core.Within-C.STEP_WITHIN]
+	_ = [1]struct{}{}[core.Emitted-C.STEP_EMITTED]
 	_ = [1]struct{}{}[core.Reap-C.DO_REAP]
 	_ = [1]struct{}{}[core.OpRearm-C.STEP_REARM]
 	_ = [1]struct{}{}[core.Share-C.SIDE_SHARE]

@@ -63,7 +63,8 @@ enum {
     STEP_REFUSE = 64,
     STEP_CANCEL = 128,
     STEP_MORE = 256,
-    STEP_WITHIN = 1024
+    STEP_WITHIN = 1024,
+    STEP_EMITTED = 2048
 };
 
 /* todo */

@@ -155,7 +155,8 @@ func (r *Record) open(shape buffers.Shape) {
 	owner := b.buffer.Lock.Lock()
 	b.buffer.Open(shape, r.region, 0)
 	atomic.StoreUint32(&b.state, created)
-	b.database, b.sharers, b.listeners = r.db.index, 0, 0
+	atomic.StoreUint32(&b.database, r.db.index)
+	b.sharers, b.listeners = 0, 0
 	atomic.StoreUint32(&b.buffer.Armed, 0)
 	atomic.StoreUint32(&b.shared, 0)
 	b.function, b.user, b.rejected, b.refused, b.calls, b.ns, b.nsMax = 0, 0, 0, 0, 0, 0, 0

@@ -80,6 +80,7 @@ const (
 	More                       // rest: the consumer may have something
 	Holding                    // notify, rearm: the step is in the middle of it, its locks held
 	Within                     // produce: Database is that of the callback that produces, the record may be of another
+	Emitted                    // out, produce; in, commit: by a callback of the record's database
 )
 
 // What Step.Todo asks for. A field named here holds something only if its bit is
