@@ -14,7 +14,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 out=$top/build/$1
 mkdir -p "$out"
 case $1 in
-asan) flag=address programs="reentrancy threads lifetime limits integration mixed" ;;
+asan) flag=address programs="reentrancy closing threads lifetime limits integration mixed" ;;
 tsan) flag=thread programs="tsan_clean mixed" ;;
 *) echo "asan or tsan?" >&2; exit 2 ;;
 esac
