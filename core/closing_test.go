@@ -188,3 +188,80 @@ func TestReceive_BesideDestroyAndTheNextDatabase(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// From callbacks, from outside, all at once; with the race detector.
+func TestClose_BesideEverythingElseThatEnds(t *testing.T) {
+	for round := range uint64(60) {
+		ended, ends := make(chan struct{}), make(chan struct{}, 6)
+		db, err := New(Config{Level: Warning, Log: func(Level, string) {}, OnEnd: func() { close(ended) }})
+		require.NoError(t, err)
+		records := []*Record{register(t, db, "a", Ring), register(t, db, "b", Latest), register(t, db, "c", Mailbox)}
+		require.NoError(t, records[1].SetProducer(Producer{Func: func(e Emitter, b []byte) ([]byte, error) {
+			_ = e.Emit(records[2], b)
+			return b, nil
+		}}))
+		consumers := make([]*Consumer, 6)
+		readers := make([]*Reader, 3)
+		begin := make(chan struct{})
+		for i := range consumers {
+			chance := rand.New(rand.NewPCG(round, uint64(i)))
+			consumers[i], err = records[i%3].Subscribe(ConsumerConfig{
+				Shared: i%2 == 0,
+				Func: func(e Emitter, in *Incoming) error {
+					<-begin
+					_ = e.Emit(records[(i+1)%3], in.Data)
+					endSomething(chance, db, consumers, readers, true)
+					return nil
+				},
+				OnEnd: func() { ends <- struct{}{} },
+			})
+			require.NoError(t, err)
+		}
+		for i := range readers {
+			readers[i], err = records[i].NewReader()
+			require.NoError(t, err)
+		}
+		require.NoError(t, db.Start())
+		var all sync.WaitGroup
+		for i := range uint64(3) {
+			chance := rand.New(rand.NewPCG(round, 100+i))
+			all.Go(func() {
+				<-begin
+				for n := range uint64(10) {
+					_ = records[n%3].Produce(number(n))
+					_, _ = readers[n%3].Recv(make([]byte, 8), time.Microsecond)
+					endSomething(chance, db, consumers, readers, false)
+				}
+			})
+		}
+		close(begin)
+		all.Wait()
+		status, err := db.Close(Forever, false)
+		require.True(t, err == nil && (status == OK || status == Timeout) || status == ErrHandle, "%v", err)
+		_ = db.Destroy()
+		<-ended // after all else
+		for range consumers {
+			<-ends
+		}
+	}
+}
+
+func endSomething(chance *rand.Rand, db *Database, consumers []*Consumer, readers []*Reader, inside bool) {
+	switch chance.IntN(12) {
+	case 0, 1:
+		_, _ = db.Close(time.Duration(chance.IntN(100))*time.Microsecond, inside)
+	case 2:
+		c, err := db.BeginClose(time.Duration(chance.IntN(100))*time.Microsecond, true, nil)
+		if err == nil && inside {
+			go c.run()
+		} else if err == nil {
+			c.run()
+		}
+	case 3, 4:
+		_, _, _ = consumers[chance.IntN(len(consumers))].Unsubscribe(inside)
+	case 5:
+		_, _ = readers[chance.IntN(len(readers))].Close()
+	case 6:
+		_ = db.Destroy()
+	}
+}
