@@ -273,14 +273,16 @@ AIMDB_API aimdb_status_t aimdb_start(aimdb_t *db);
  * then get AIMDB_CLOSED. A mailbox's value that nobody is subscribed to take, or
  * that readers leave, stays pending.
  * Each callback consumer ends: its free function is called. For that close waits
- * up to half a second on top of its timeout.
+ * up to half a second on top of its timeout; up to five for a thread that gets no
+ * processor, or is in the log function.
  * Called again, or by several threads, it waits for the same end; they drain for as
  * long as the one with the most time allows.
  *   AIMDB_OK             everything was delivered, no callback runs
  *   AIMDB_TIMEOUT        values were abandoned or emissions refused, no callback runs
- *   AIMDB_BLOCKED        when the time had passed, a callback, a producer function or
- *                        a free function had not returned, or all threads of shared
- *                        consumers were in callbacks; no other callback will begin
+ *   AIMDB_BLOCKED        when the time had passed, a callback, a producer function, a
+ *                        free or log function had not returned, or all threads of
+ *                        shared consumers were in callbacks; no other callback will
+ *                        begin
  *   AIMDB_IN_PROGRESS    not waited for, it goes on in the background: called from
  *                        inside a callback, or a call with more time goes on
  *   AIMDB_ERR_STATE      not started

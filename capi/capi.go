@@ -39,6 +39,8 @@ var (
 	_ = [1]struct{}{}[core.Cancel-C.STEP_CANCEL]
 	_ = [1]struct{}{}[core.Drain-C.STEP_DRAIN]
 	_ = [1]struct{}{}[core.Pull-C.STEP_PULL]
+	_ = [1]struct{}{}[core.Within-C.STEP_WITHIN]
+	_ = [1]struct{}{}[core.Emitted-C.STEP_EMITTED]
 	_ = [1]struct{}{}[core.Reap-C.DO_REAP]
 	_ = [1]struct{}{}[core.OpRecordAccount-C.STEP_RECORD_ACCOUNT]
 	_ = [1]struct{}{}[core.Owes-C.STEP_OWES]

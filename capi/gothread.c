@@ -32,19 +32,27 @@ static void *begin(void *pointer) {
     return b.run(b.argument);
 }
 
+static const struct timespec A_WHILE = {.tv_nsec = 10 * AIMDB_MILLISECOND};
+
+/* Nor would it go on without the few bytes that it needs for one. */
+void *aimdb__go_malloc(size_t size) {
+    void *memory;
+    while (!(memory = malloc(size))) nanosleep(&A_WHILE, NULL);
+    return memory;
+}
+
 /* Go would end the process if it got no thread. goBegin makes all that it is
  * likely ever to need; should it need one more that is not to be had, it waits. */
 int aimdb__go_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                      void *argument) {
-    static const struct timespec a_while = {.tv_nsec = 10 * AIMDB_MILLISECOND};
     struct beginning *b;
     size_t size;
     aimdb__go_stack(attributes, &size);
-    while (!(b = malloc(sizeof *b))) nanosleep(&a_while, NULL);
+    b = aimdb__go_malloc(sizeof *b);
     *b = (struct beginning){run, argument};
     int failed;
     while ((failed = pthread_create(thread, attributes, begin, b)) == EAGAIN)
-        nanosleep(&a_while, NULL);
+        nanosleep(&A_WHILE, NULL);
     if (failed) free(b);
     return failed;
 }

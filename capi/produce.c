@@ -36,7 +36,7 @@ static void judge(step_t *s, const void *data, size_t size) {
     void *draft_data = emitter ? side_draft(s->max) : NULL;
     if (!draft_data) {
         side_leave(emitter);
-        s->flags = STEP_CANCEL;
+        s->flags |= STEP_CANCEL;
         return;
     }
     aimdb_message_t message = AIMDB_MESSAGE_INIT;
@@ -51,15 +51,14 @@ static void judge(step_t *s, const void *data, size_t size) {
     s->elapsed = (uint64_t)(side_now() - begun);
     side_leave(emitter);
 
-    s->flags = 0;
     s->data = data;
     s->size = size;
     if (verdict == AIMDB_REPLACE) {
-        s->flags = STEP_REPLACE;
+        s->flags |= STEP_REPLACE;
         s->data = draft.data = draft_data;
         s->size = draft.size;
     } else if (verdict != AIMDB_ACCEPT) {
-        s->flags = STEP_REFUSE;
+        s->flags |= STEP_REFUSE;
         if (verdict != AIMDB_REJECT)
             side_fail(AIMDB_REJECTED, "record: its producer function returned %d, which is no verdict",
                       verdict);

@@ -66,7 +66,8 @@ enum {
     STEP_MORE = 256,
     STEP_WITHIN = 1024,
     STEP_OWES = 4096,
-    STEP_PULL = 8192
+    STEP_PULL = 8192,
+    STEP_EMITTED = 16384
 };
 
 /* todo */

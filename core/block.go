@@ -38,7 +38,7 @@ type recordBlock struct {
 	generation uint32
 	state      uint32 // atomic: readers look without the lock
 	inflight   uint32 // atomic: producer functions that run
-	database   uint32 // index: which database it is of
+	database   uint32 // index: which database it is of; atomic, for those who have the lock no more
 	function   uint64 // the producer function; 0: none
 	user       uint64
 	rejected   uint64

@@ -62,8 +62,12 @@ type Await struct {
 }
 
 // grace is how long, on top of its timeout, closing waits for a consumer whose last
-// callback has returned: for its free function, or a worker to run that.
-const grace = time.Second / 2
+// callback has returned: for its free function, or a worker to run that. patience is
+// how long for a thread that needs but a processor, or is in the log function.
+const (
+	grace    = time.Second / 2
+	patience = 10 * grace
+)
 
 // BeginClose ends intake. What is left to do is for Step.
 //
@@ -163,26 +167,34 @@ func (c *Closing) Step() (Status, Await) {
 	w := Await{Address: event.Address(), Expected: event.Announce()}
 	now := time.Now() // one moment: who has no time left finds that others have, or ends it
 	if !c.ending {
-		switch {
-		case c.drained():
-			c.db.seal(c)
-		case c.db.cutOff(c, now):
-		case until(c.end, now) == 0:
-			return c.leave(InProgress), w
-		default:
-			w.Left = until(c.end, now)
+		if w.Left, c.ending = c.drain(); !c.ending {
+			if w.Left == 0 {
+				return c.leave(InProgress), w
+			}
 			return Sleep, w
 		}
-		c.ending, c.walked = true, 0
+		c.walked = 0
 	}
-	limit, ended := c.ended()
-	if ended {
+	var ended bool
+	if w.Left, ended = c.ended(); ended {
 		return c.leave(c.outcome()), w
 	}
-	if w.Left = until(limit, now); w.Left == 0 {
+	if w.Left == 0 {
 		return c.leave(Blocked), w
 	}
 	return Sleep, w
+}
+
+// drain goes on until all is delivered, or cut off; else it says how long that may
+// still take, 0 if only other calls have time. Its own is read once: were it over
+// between two looks, no call would be left that cuts off.
+func (c *Closing) drain() (wait time.Duration, over bool) {
+	if c.drained() {
+		c.db.seal(c)
+		return 0, true
+	}
+	wait = left(c.end)
+	return wait, c.db.cutOff(c, wait == 0)
 }
 
 // drained goes on with the walk.
@@ -236,29 +248,34 @@ func (c *cursorBlock) waits(r *recordBlock) bool {
 	return !c.cursor.Stopped() && (c.cursor.Held() != 0 || r.buffer.Waits(&c.cursor))
 }
 
-// ended goes on with the walk over what is still to end, and says until when that
-// is waited for.
-func (c *Closing) ended() (limit time.Time, ended bool) {
+// ended goes on with the walk over what is still to end, and says how long that is
+// waited for. Readers, if they are to be, are so also when another call that does
+// not ask for them has ended the draining.
+func (c *Closing) ended() (wait time.Duration, ended bool) {
 	for ; c.walked < len(c.parts); c.walked++ {
-		p := c.parts[c.walked]
-		switch {
+		limit := c.end
+		switch p := c.parts[c.walked]; {
 		case p.reader != nil:
-		case p.consumer == nil:
-			if atomic.LoadUint32(&p.record.block.inflight) != 0 {
-				return c.end, false
+			wait = left(limit)
+			if wait != 0 && !p.idle() {
+				return wait, false
 			}
+			continue
+		case p.consumer != nil:
+			limit, ended = p.consumer.hasEnded(c.end)
 		default:
-			if limit, ended = p.consumer.hasEnded(c.end); !ended {
-				return limit, false
-			}
+			ended = atomic.LoadUint32(&p.record.block.inflight) == 0
+		}
+		if !ended {
+			return left(limit), false
 		}
 	}
-	return time.Time{}, true
+	return 0, true
 }
 
 // hasEnded: the dispatcher has, and the user pointer is freed. A dispatcher of its
-// own that is in no callback needs but a processor; a shared consumer needs a
-// worker, and all of them may be in other callbacks.
+// own that is in no callback needs but a processor, unless it is in the log function;
+// a shared consumer needs a worker, and all of them may be in other callbacks.
 func (c *Consumer) hasEnded(end time.Time) (limit time.Time, ended bool) {
 	switch phase := atomic.LoadUint32(&c.block.phase); {
 	case phase == done:
@@ -266,7 +283,7 @@ func (c *Consumer) hasEnded(end time.Time) (limit time.Time, ended bool) {
 	case phase == calling || end.IsZero():
 		return end, false
 	case phase == idle && !c.config.Shared:
-		return time.Time{}, false
+		return end.Add(patience), false
 	}
 	return end.Add(grace), false
 }
@@ -280,28 +297,40 @@ func (db *Database) seal(c *Closing) {
 	}
 }
 
-// cutOff ends the draining when the time of every call has passed, or another has
-// ended it, and reports whether it is over: what is pending is abandoned.
-func (db *Database) cutOff(c *Closing, now time.Time) bool {
+// cutOff ends the draining when the time of this call (late) and of every other has
+// passed, or another has ended it, and reports whether it is over: what is pending
+// is abandoned.
+func (db *Database) cutOff(c *Closing, late bool) bool {
 	db.mu.Lock()
 	if db.cut || db.state != stateClosing {
 		db.mu.Unlock()
 		return true
 	}
-	for other := range db.closings {
-		if until(other.end, now) != 0 {
-			db.mu.Unlock()
-			return false
-		}
+	if !late || db.othersHaveTime(c) {
+		db.mu.Unlock()
+		return false
 	}
 	db.cut = true
 	for _, r := range db.records {
 		r.cutOff()
 	}
+	lines := db.losses()
 	db.mu.Unlock()
 	db.seal(c)
-	db.logLosses(c)
+	for _, line := range lines {
+		db.log.write(Warning, line)
+	}
 	return true
+}
+
+// othersHaveTime needs mu.
+func (db *Database) othersHaveTime(c *Closing) bool {
+	for other := range db.closings {
+		if other != c && left(other.end) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // cutOff abandons what is pending. It needs db.mu.
@@ -370,21 +399,23 @@ func (c *Closing) leave(status Status) Status {
 	return status
 }
 
-// logLosses says what was cut off, by record.
-func (db *Database) logLosses(c *Closing) {
+// losses says what was cut off, by record: lines for the log. It needs mu.
+func (db *Database) losses() (lines []string) {
 	const most = 16
-	lines := 0
-	for _, p := range c.parts {
-		if p.consumer != nil || p.reader != nil || p.record.abandoned == 0 {
-			continue
-		}
-		if lines++; lines <= most {
-			db.log.write(Warning, p.record.key+": close abandoned "+decimal(p.record.abandoned)+" pending values, its timeout having passed")
+	more := uint64(0)
+	for _, r := range db.records {
+		switch {
+		case r.abandoned == 0:
+		case len(lines) == most:
+			more++
+		default:
+			lines = append(lines, r.key+": close abandoned "+decimal(r.abandoned)+" pending values, its timeout having passed")
 		}
 	}
-	if lines > most {
-		db.log.write(Warning, "close abandoned pending values of "+decimal(uint64(lines-most))+" records more")
+	if more != 0 {
+		lines = append(lines, "close abandoned pending values of "+decimal(more)+" records more")
 	}
+	return lines
 }
 
 // tellClosings makes calls of Close look again.
@@ -403,7 +434,7 @@ func (s *Step) rested(r *recordBlock) {
 	if atomic.LoadUint32(&r.state) < closing {
 		return
 	}
-	if e := drainedEvent(r.database); e != nil && e.Signal() {
+	if e := drainedEvent(atomic.LoadUint32(&r.database)); e != nil && e.Signal() {
 		s.Closings = uint64(e.Address())
 		s.Todo |= WakeClosings
 	}

@@ -77,11 +77,12 @@ func (r *Record) runProducer(s *Step, value []byte, depth uint32) error {
 	s.Elapsed = uint64(time.Since(begun))
 	f.leave()
 	frames.Put(f)
-	s.Flags = Replace
+	decided := Replace
 	s.Data, s.Size = unsafe.Pointer(unsafe.SliceData(replaced)), uint64(len(replaced))
 	if err != nil {
-		s.Flags = Refuse
+		decided = Refuse
 	}
+	s.Flags = s.Flags&Emitted | decided
 	drive(s, OpCommit)
 	if s.Result == Rejected {
 		return &Error{Rejected, "rejected by the producer function: " + err.Error()}

@@ -156,7 +156,8 @@ func (r *Record) open(shape buffers.Shape) {
 	owner := b.buffer.Lock.Lock()
 	b.buffer.Open(shape, r.region, 0)
 	atomic.StoreUint32(&b.state, created)
-	b.database, b.sharers, b.listeners = r.db.index, 0, 0
+	atomic.StoreUint32(&b.database, r.db.index)
+	b.sharers, b.listeners = 0, 0
 	r.memory = uint64(r.region.Size()) + uint64(unsafe.Sizeof(*b))
 	b.memory = r.memory
 	atomic.StoreUint32(&b.readers, 0)

@@ -85,6 +85,7 @@ const (
 	Counted                    // watch: the last step answered Census
 	Owes                       // rest: the driver has something to be looked after in time, see LookAfter
 	Pull                       // account: of a reader, not a consumer
+	Emitted                    // out, produce; in, commit: by a callback of the record's database
 )
 
 // What Step.Todo asks for. A field named here holds something only if its bit is

@@ -30,6 +30,9 @@ func (s *Step) Produce() {
 		s.unlock(&r.buffer.Lock)
 		return
 	}
+	if s.Database == r.database {
+		s.Flags |= Emitted
+	}
 	s.Database = r.database
 	if r.function != 0 {
 		atomic.AddUint32(&r.inflight, 1)
@@ -147,6 +150,9 @@ func (r *recordBlock) settle(s *Step) Status {
 		}
 	}
 	if r.state == sealed {
+		if s.Flags&Emitted != 0 {
+			r.refused++
+		}
 		return Closed
 	}
 	return OK

@@ -39,8 +39,8 @@ place() { "$(tool objdump)" -t go.o | awk -v name="$1" '$NF == name { print $(NF
 
 # The objects of both libraries. Go builds an archive, whose objects are taken
 # apart: Go's entry is no constructor any more but called by capi/start.c, which
-# first tames Go's table of signals; what cgo wants of pthread leads to
-# capi/gothread.c. What the objects have of each other is renamed to aimdb__*, so
+# first tames Go's table of signals; what cgo wants of pthread, and the memory for
+# it, lead to capi/gothread.c. What the objects have of each other is renamed to aimdb__*, so
 # that it meets no name of a program's. (Linking them into one object and hiding it
 # there makes binutils 2.40 for arm64 crash on the link after.)
 objects() {
@@ -63,6 +63,8 @@ objects() {
             set -- --redefine-sym pthread_create=aimdb__go_thread \
                 --redefine-sym pthread_attr_getstacksize=aimdb__go_stack \
                 --redefine-sym pthread_key_create=aimdb__go_key
+        elif has "$object" x_cgo_init || has "$object" x_cgo_thread_start; then
+            set -- --redefine-sym malloc=aimdb__go_malloc
         fi
         "$(tool objcopy)" --redefine-syms=names "$@" "$object"
         mv "$object" "aimdb_$object"

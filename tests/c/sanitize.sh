@@ -9,7 +9,7 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 out=$top/build/$1
 case $1 in
-asan) flag=address programs="reentrancy threads lifetime limits integration mixed" ;;
+asan) flag=address programs="reentrancy closing threads lifetime limits integration mixed" ;;
 tsan) flag=thread programs="tsan_clean mixed" ;;
 *) echo "asan or tsan?" >&2; exit 2 ;;
 esac

@@ -11,5 +11,6 @@
 //   - explore.go: interleavings, with parking_test.go: sleeping and waking;
 //     lock_test.go: how a lock changes hands; pool_test.go: who looks after
 //     shared consumers; reuse_test.go: blocks of subscriptions that end and begin in
-//     databases that share nothing else.
+//     databases that share nothing else; closing_test.go: how a database that closes
+//     drains.
 package models
