@@ -94,8 +94,11 @@ func (s *Step) fill(c *cursorBlock) {
 			s.Result = result
 			return
 		}
-		if result == Lagged {
+		switch result {
+		case Lagged:
 			c.cursor.TellLater(own.Lost)
+		case Busy: // what has been taken is given: the step must not be repeated
+			s.Todo &^= WaitLock | ComeAgain
 		}
 		s.Result = OK
 		return

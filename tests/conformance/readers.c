@@ -519,3 +519,40 @@ TEST(reader_batch_of_empty_values_needs_no_buffer)
     check_takes(in, 6, 6);
     end(db);
 }
+
+enum { LARGE = 2048, LARGE_BATCH = 16, LARGE_LAST = 5000000 };
+
+static atomic_llong large_left;
+
+static void produce_large(void *arg)
+{
+    static const char value[LARGE];
+    while (atomic_fetch_sub(&large_left, 1) > 0) REQUIRE_OK(aimdb_produce(arg, value, sizeof value));
+}
+
+/* Two producers are in each other's way, and in that of a reader that they overtake
+ * in the middle of a batch. What it has by then it must be given. */
+TEST(reader_batch_that_is_overtaken_midway_gives_what_it_has_taken)
+{
+    aimdb_t *db = database();
+    aimdb_record_t *large = record(db, "large", AIMDB_RING, LARGE_BATCH, LARGE);
+    aimdb_reader_t *in = reader(large);
+    struct wide_message messages[LARGE_BATCH];
+    static char buffer[LARGE_BATCH * LARGE];
+    struct thread producers[2];
+    size_t count;
+    uint64_t expected = 1;
+    started(db);
+    atomic_store(&large_left, LARGE_LAST);
+    for (int i = 0; i < 2; i++) thread_start(&producers[i], produce_large, large);
+    while (expected <= LARGE_LAST) {
+        aimdb_status_t status =
+            batch(in, buffer, sizeof buffer, messages, LARGE_BATCH, &count, AIMDB_SECOND);
+        if (status == AIMDB_LAGGED) expected += messages[0].message.lagged;
+        else if (!CHECK_STATUS(status, AIMDB_OK)) break;
+        for (size_t i = 0; i < count; i++)
+            if (!CHECK_EQ(messages[i].message.sequence, expected++)) expected = LARGE_LAST + 1;
+    }
+    for (int i = 0; i < 2; i++) thread_join(&producers[i]);
+    end(db);
+}
