@@ -656,7 +656,7 @@ AIMDB_API aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consum
  * Loading. Linking or loading the library starts no thread, opens no descriptor
  * and changes no signal, limit or mapping. It holds a Go runtime, which the first
  * call that enters it (aimdb_create) starts, once in a process: in some
- * milliseconds, with 9 to 11 threads ("aimdb:go", 1 MiB of stack each) and about
+ * milliseconds, with 8 to 11 threads ("aimdb:go", 1 MiB of stack each) and about
  * 1.3 GB of address space (not memory). If the threads are not to be had the call
  * answers AIMDB_ERR_NO_THREADS, if the address space is not (RLIMIT_AS)
  * AIMDB_ERR_NO_MEMORY, and a later call tries again. When the system later gives
