@@ -64,7 +64,8 @@
  *
  * Callbacks must return normally. Leaving one by a C++ exception, longjmp,
  * pthread_exit or pthread_cancel is forbidden and undefined. No lock of the
- * library is held while a callback runs.
+ * library is held while a callback runs. What a callback that forks must know,
+ * and what a thread that is cancelled, is in section 10.
  *
  * Before exit() or a return from main(), end the databases: aimdb_close, then
  * aimdb_destroy. Otherwise callbacks may run while the C library tears down
@@ -656,30 +657,51 @@ AIMDB_API aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consum
  *
  * Loading. Linking or loading the library starts no thread, opens no descriptor
  * and changes no signal, limit or mapping. It holds a Go runtime, which the first
- * call that takes or makes a handle starts, once in a process: in some
- * milliseconds, with 8 to 15 threads ("aimdb:go", 1 MiB of stack each) and about
- * 2 GB of address space (not memory). If so many threads are not to be had the
- * call answers AIMDB_ERR_NO_THREADS, and a later one tries again. A memory limit
- * (RLIMIT_AS) that starves the Go runtime ends the process; one that is met by
- * records or threads is answered with AIMDB_ERR_NO_MEMORY or AIMDB_ERR_NO_THREADS.
- * dlclose does nothing, also of a plugin that libaimdb.a is in (not so with
- * glibc's dlclose in a static program).
+ * call that enters it (aimdb_create) starts, once in a process: in some
+ * milliseconds, with 8 to 11 threads ("aimdb:go", 1 MiB of stack each) and about
+ * 1.3 GB of address space (not memory). If the threads are not to be had the call
+ * answers AIMDB_ERR_NO_THREADS, if the address space is not (RLIMIT_AS)
+ * AIMDB_ERR_NO_MEMORY, and a later call tries again. When the system later gives
+ * no more threads, calls still work, or answer AIMDB_ERR_NO_THREADS where they say
+ * so. What ends the process is a lack of memory for Go's own bookkeeping, which is
+ * some KiB for a record or consumer. dlclose does not unload it once it has been
+ * called, nor a plugin that libaimdb.a is in.
  *
- * Fork, daemon. What is forked before the first call is a process like any other;
- * so call daemon() before it. After it, children get AIMDB_ERR_FORKED.
+ * Fork. A process forked before the first call is one like any other: so call
+ * daemon() before it. After it, children get AIMDB_ERR_FORKED. If a consumer, lag,
+ * free or log function forks, and the child returns from it, the child says so on
+ * stderr and ends by _exit(1); from a producer function it returns, and
+ * aimdb_produce answers AIMDB_ERR_FORKED. Children made in callbacks, also by
+ * posix_spawn and system, inherit the callback's signal mask, in which nearly all
+ * is blocked: give them another (POSIX_SPAWN_SETSIGMASK, or pthread_sigmask before
+ * fork and after).
  *
- * Descriptors. It holds none but those of aimdb_reader_fd; closefrom() harms
+ * Descriptors. It holds none but those of aimdb_reader_fd: closefrom() harms
  * nothing else. RLIMIT_NOFILE stays as it is.
  *
- * Signals. The library's threads, and those that are inside a call, block all
- * signals but the synchronous ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
- * SIGABRT, SIGSYS); a call gives the thread back the mask it had. So sigwaitinfo,
- * signalfd and ppoll see every signal, and handlers run on the program's own
- * threads, with SA_ONSTACK or without. Go installs handlers for SIGSEGV, SIGBUS
- * and SIGFPE, and forwards what is not its own to those installed before; one
- * installed later should pass on to it what it does not know. A thread that has
- * called in may have an alternate signal stack (32 KiB) of Go's, if it had none.
- * Log lines to a closed stderr raise no SIGPIPE.
+ * Signals. The library's threads, and those that are inside a call but for its
+ * waiting, block all signals but the synchronous ones (SIGSEGV, SIGBUS, SIGFPE,
+ * SIGILL, SIGTRAP, SIGABRT, SIGSYS); a call gives the thread back the mask it had.
+ * So sigwaitinfo, signalfd and ppoll see every signal, and handlers run on the
+ * program's own threads and stacks, with SA_ONSTACK or without. A profiler by
+ * SIGPROF sees callbacks only if they unblock it. Go installs handlers for
+ * SIGSEGV, SIGBUS and SIGFPE, and forwards what is not its own to those installed
+ * before; one installed later should pass on what it does not know. A thread that
+ * has entered Go has an alternate signal stack (32 KiB) of Go's until it ends, if
+ * it had none. Log lines to a closed stderr raise no SIGPIPE.
+ *
+ * Cancellation. No function is a cancellation point: a pthread_cancel that is
+ * deferred (the default) is acted upon after the call. Threads that can be
+ * cancelled asynchronously must not call.
+ *
+ * Locked memory. After mlockall(MCL_CURRENT | MCL_FUTURE) the first call takes
+ * about 55 MiB, of which Go's own tables are nearly all, and each dedicated
+ * consumer its stack; with MCL_ONFAULT it takes what is used, some 5 MiB. A
+ * RLIMIT_MEMLOCK below the 1.3 GB of address space refuses the first call
+ * (AIMDB_ERR_NO_MEMORY) unless it was made before mlockall.
+ *
+ * Real time. Threads inherit policy, priority and processors of the thread that
+ * makes them: Go's of the first to call, a dispatcher's of its subscriber.
  *
  * Environment. AIMDB_DOOR, read at the first call: "cgo" or "direct" (default),
  * see aimdb_door_t. Go's own variables (GOGC, GODEBUG, GOMAXPROCS, ...) have no

@@ -7,6 +7,7 @@
 #define AIMDB_GO_H
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Go's entry, _rt0_ARCH_linux_lib, taken out of the constructors. */
@@ -21,10 +22,12 @@ struct go_signal {
 };
 extern struct go_signal aimdb__go_signals[GO_SIGNALS] __attribute__((weak));
 
-/* What cgo calls in place of the functions of pthread. */
+/* What cgo calls in place of pthread's functions, and malloc and free. */
 int aimdb__go_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                      void *argument);
 int aimdb__go_stack(const pthread_attr_t *attributes, size_t *size);
+void *aimdb__go_malloc(size_t size);
+void aimdb__go_free(void *memory);
 int aimdb__go_key(pthread_key_t *key, void (*destructor)(void *));
 
 #endif

@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <semaphore.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "_cgo_export.h"
@@ -20,6 +19,26 @@ int aimdb__go_stack(const pthread_attr_t *attributes, size_t *size) {
     return pthread_attr_getstacksize(attributes, size);
 }
 
+/* What cgo and this file take while a thread begins. Not malloc's: it could fail,
+ * and would give each of Go's threads an arena of address space. */
+static struct piece {
+    _Alignas(16) char memory[64];
+    _Atomic int taken;
+} pieces[32];
+
+void *aimdb__go_malloc(size_t size) {
+    static const struct timespec a_while = {.tv_nsec = AIMDB_MILLISECOND};
+    if (size > sizeof pieces->memory) return NULL;
+    for (size_t i = 0;; i = (i + 1) % (sizeof pieces / sizeof *pieces)) {
+        if (atomic_exchange(&pieces[i].taken, 1) == 0) return pieces[i].memory;
+        if (i == 31) nanosleep(&a_while, NULL); /* others begin */
+    }
+}
+
+void aimdb__go_free(void *memory) {
+    if (memory) atomic_store(&((struct piece *)memory)->taken, 0);
+}
+
 struct beginning {
     void *(*run)(void *);
     void *argument;
@@ -27,33 +46,24 @@ struct beginning {
 
 static void *begin(void *pointer) {
     struct beginning b = *(struct beginning *)pointer;
-    free(pointer);
+    aimdb__go_free(pointer);
     pthread_setname_np(pthread_self(), "aimdb:go");
     return b.run(b.argument);
-}
-
-static const struct timespec A_WHILE = {.tv_nsec = 10 * AIMDB_MILLISECOND};
-
-/* Nor would it go on without the few bytes that it needs for one. */
-void *aimdb__go_malloc(size_t size) {
-    void *memory;
-    while (!(memory = malloc(size))) nanosleep(&A_WHILE, NULL);
-    return memory;
 }
 
 /* Go would end the process if it got no thread. goBegin makes all that it is
  * likely ever to need; should it need one more that is not to be had, it waits. */
 int aimdb__go_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                      void *argument) {
-    struct beginning *b;
+    static const struct timespec a_while = {.tv_nsec = 10 * AIMDB_MILLISECOND};
+    struct beginning *b = aimdb__go_malloc(sizeof *b);
     size_t size;
     aimdb__go_stack(attributes, &size);
-    b = aimdb__go_malloc(sizeof *b);
     *b = (struct beginning){run, argument};
     int failed;
     while ((failed = pthread_create(thread, attributes, begin, b)) == EAGAIN)
-        nanosleep(&A_WHILE, NULL);
-    if (failed) free(b);
+        nanosleep(&a_while, NULL);
+    if (failed) aimdb__go_free(b);
     return failed;
 }
 

@@ -32,10 +32,11 @@ aimdb_status_t side_fail(aimdb_status_t status, const char *format, ...) {
  *
  * An emitter is the number  activation | type | slot | row.
  *
- * A thread takes a row, and one slot of it after the other, so that a number comes
- * again as late as can be. Where a pointer has 32 bits, the row is then changed
- * for the one that has rested longest: a number comes again after some 2^28
- * callbacks of the process (2^16 within one callback that calls others). */
+ * A thread has a row. Where a pointer has 64 bits a number comes again after 2^31
+ * callbacks of its thread. Where it has 32, numbers are scarce: a thread takes one
+ * slot of its row after the other, and then changes the row for the one that has
+ * rested longest, so that a number comes again after some 2^28 callbacks of the
+ * process (2^16 within one callback that calls others). */
 
 enum { ROW = 32, DEEPEST = AIMDB_DEPTH_MAX + 1 };
 
@@ -63,10 +64,10 @@ struct callbacks {
 
 enum { EMITTER_TYPE = 5, SLOT_BITS = 5, TYPE_BITS = 3 };
 #if UINTPTR_MAX > UINT32_MAX
-enum { INDEX_BITS = 19, TABLE_SIZE = 1 << 16, CHANGE_ROWS = false };
+enum { INDEX_BITS = 19, TABLE_SIZE = 1 << 16, SCARCE = false };
 #define ACTIVATION_MASK UINT32_MAX
 #else
-enum { INDEX_BITS = 12, TABLE_SIZE = 1 << 12, CHANGE_ROWS = true };
+enum { INDEX_BITS = 12, TABLE_SIZE = 1 << 12, SCARCE = true };
 #define ACTIVATION_MASK ((1u << 12) - 1)
 #endif
 
@@ -98,8 +99,8 @@ static bool grow(void) {
 }
 
 static row_t *take_row(void) {
-    bool fresh = table.used < table.readable || ((CHANGE_ROWS || !table.first) && grow());
-    if (fresh && (CHANGE_ROWS || !table.first)) return &table.rows[table.used++];
+    bool fresh = table.used < table.readable || ((SCARCE || !table.first) && grow());
+    if (fresh && (SCARCE || !table.first)) return &table.rows[table.used++];
     row_t *row = table.first;
     if (row && !(table.first = row->next)) table.last = NULL;
     return row;
@@ -160,10 +161,10 @@ static struct callbacks *begin_callbacks(void) {
 
 /* A slot that no callback of the thread has: there are more than it can nest. */
 static slot_t *next_slot(struct callbacks *c) {
-    if (CHANGE_ROWS && c->given >= ROW && c->running == 0) change_row(c, false);
+    if (!SCARCE) return &c->row->slots[c->at = c->running];
+    if (c->given++ >= ROW && c->running == 0) change_row(c, false);
     do c->at = (c->at + 1) % ROW;
     while (c->row->slots[c->at].activation & 1);
-    c->given++;
     return &c->row->slots[c->at];
 }
 

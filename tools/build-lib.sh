@@ -59,11 +59,12 @@ objects() {
             "$(tool objcopy)" --globalize-symbol "$entry" go.o
             set -- --remove-section .init_array --redefine-sym "$entry=aimdb__go_entry" \
                 --add-symbol "aimdb__go_signals=$(place runtime.sigtable),global"
-        elif has "$object" _cgo_try_pthread_create; then
-            set -- --redefine-sym pthread_create=aimdb__go_thread \
+        elif has "$object" _cgo_try_pthread_create || has "$object" _cgo_sys_thread_start; then
+            set -- --redefine-sym malloc=aimdb__go_malloc --redefine-sym free=aimdb__go_free \
+                --redefine-sym pthread_create=aimdb__go_thread \
                 --redefine-sym pthread_attr_getstacksize=aimdb__go_stack \
                 --redefine-sym pthread_key_create=aimdb__go_key
-        elif has "$object" x_cgo_init || has "$object" x_cgo_thread_start; then
+        elif has "$object" x_cgo_thread_start; then
             set -- --redefine-sym malloc=aimdb__go_malloc
         fi
         "$(tool objcopy)" --redefine-syms=names "$@" "$object"
