@@ -11,34 +11,49 @@
 #include <sched.h>
 #include <time.h>
 
-/* The library's own threads are made here, with a stack of 1 MiB; a test may refuse
- * the n-th. */
+/* The threads of pools, known by their function, which is that of the first thread
+ * with the name of a worker. A test may refuse the n-th. */
+static void *(*_Atomic pool_run)(void *);
 static _Atomic int refused = -1, made, alive;
+static _Thread_local void *(*running)(void *);
 
 struct start {
     void *(*run)(void *);
     void *argument;
+    bool counted;
 };
 static void *run_counted(void *start) {
     struct start s = *(struct start *)start;
     free(start);
+    running = s.run;
     void *result = s.run(s.argument);
-    alive--;
+    if (s.counted) alive--;
     return result;
 }
 
+static void *original(const char *name) {
+    void *found = dlsym(RTLD_NEXT, name);
+    REQUIRE(found);
+    return found;
+}
+
+int pthread_setname_np(pthread_t thread, const char *name) {
+    int (*set)(pthread_t, const char *);
+    *(void **)&set = original("pthread_setname_np");
+    if (strcmp(name, "aimdb:worker") == 0 && !pool_run) pool_run = running;
+    return set(thread, name);
+}
+
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument) {
-    static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    if (!create) *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
-    size_t stack = 0;
-    if (attributes) pthread_attr_getstacksize(attributes, &stack);
-    if (stack != 1 << 20) return create(thread, attributes, run, argument);
-    if (made++ == refused) return EAGAIN;
+    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    *(void **)&create = original("pthread_create");
+    bool counted = run == pool_run;
+    if (counted && made++ == refused) return EAGAIN;
     struct start *start = malloc(sizeof *start);
-    *start = (struct start){run, argument};
-    alive++;
+    *start = (struct start){run, argument, counted};
+    alive += counted;
     int error = create(thread, attributes, run_counted, start);
-    if (error) alive--;
+    if (error) alive -= counted;
     return error;
 }
 
@@ -160,7 +175,15 @@ static void threads_that_are_not_to_be_had(void) {
     }
 }
 
+static void the_function_of_their_threads_is_found(void) {
+    aimdb_t *db = quiet_database();
+    OK(subscribe(add(db, "r", AIMDB_RING, 16), count));
+    while (!pool_run) sched_yield();
+    OK(aimdb_destroy(db));
+}
+
 int main(void) {
+    RUN(the_function_of_their_threads_is_found);
     RUN(callbacks_that_compute_are_not_made_up_for);
     RUN(workers_end_that_are_not_needed_and_come_again);
     RUN(threads_that_are_not_to_be_had);
