@@ -73,10 +73,13 @@ static void *run(void *argument) {
     side_worker_t w = *(side_worker_t *)argument;
     free(argument);
     side_begin_thread(w.watcher ? "aimdb:watcher" : "aimdb:worker");
-    if (w.watcher)
+    if (w.watcher) {
         watch(&w);
-    else
+    } else {
+        side_self.callbacks = w.callbacks;
         work(&w);
+        side_give_callbacks(w.callbacks);
+    }
     side_thread_ended();
     side_attach();
     goWorkerLeft(w.go);
@@ -85,9 +88,14 @@ static void *run(void *argument) {
 
 int32_t side_start_worker(uint64_t database, uint64_t go, bool watcher) {
     side_worker_t *w = malloc(sizeof *w);
-    if (!w) return AIMDB_ERR_NO_MEMORY;
-    *w = (side_worker_t){database, go, watcher};
-    int32_t status = side_start_thread(run, w, 0);
-    if (status != AIMDB_OK) free(w);
+    struct callbacks *callbacks = watcher ? NULL : side_take_callbacks();
+    int32_t status = AIMDB_ERR_NO_MEMORY;
+    if (w && (watcher || callbacks)) {
+        *w = (side_worker_t){database, go, watcher, callbacks};
+        status = side_start_thread(run, w, 0);
+        if (status == AIMDB_OK) return AIMDB_OK;
+    }
+    if (callbacks) side_give_callbacks(callbacks);
+    free(w);
     return status;
 }
