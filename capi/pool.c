@@ -18,6 +18,7 @@ struct worker {
     uint64_t database;
     uint32_t index; /* of the database */
     bool watcher;
+    struct callbacks *callbacks; /* NULL: the watcher, which calls nothing */
     uint64_t go; /* a runtime/cgo.Handle of the database in Go */
     pid_t tid;       /* 0: it has not begun */
     clockid_t clock; /* processor time of the thread */
@@ -213,9 +214,11 @@ static void *run(void *argument) {
     if (w->watcher) {
         watch(w);
     } else {
+        side_self.callbacks = w->callbacks;
         begin(w);
         work(w);
         delist(w);
+        side_give_callbacks(w->callbacks);
     }
     side_thread_ended();
     side_attach();
@@ -226,13 +229,17 @@ static void *run(void *argument) {
 
 int32_t side_start_worker(uint64_t database, uint32_t index, uint64_t go, bool watcher) {
     struct worker *w = malloc(sizeof *w);
-    if (!w) return AIMDB_ERR_NO_MEMORY;
-    *w = (struct worker){.database = database, .index = index, .go = go, .watcher = watcher};
-    if (!watcher) enlist(w);
-    int32_t status = side_start_thread(run, w, 0);
-    if (status != AIMDB_OK) {
+    struct callbacks *callbacks = watcher ? NULL : side_take_callbacks();
+    int32_t status = AIMDB_ERR_NO_MEMORY;
+    if (w && (watcher || callbacks)) {
+        *w = (struct worker){.database = database, .index = index, .go = go, .watcher = watcher,
+                             .callbacks = callbacks};
+        if (!watcher) enlist(w);
+        status = side_start_thread(run, w, 0);
+        if (status == AIMDB_OK) return AIMDB_OK;
         if (!watcher) delist(w);
-        free(w);
     }
+    if (callbacks) side_give_callbacks(callbacks);
+    free(w);
     return status;
 }
