@@ -35,7 +35,8 @@
  * to nothing. A handle that is NULL, ended, made up, or of another type is
  * answered with AIMDB_ERR_HANDLE (an emitter: AIMDB_ERR_EMITTER).
  *
- * Errors. A negative status means that the call did nothing. aimdb_last_error()
+ * Errors. A negative status means that the call did nothing (of a batch: nothing
+ * with the value that it is about). aimdb_last_error()
  * then gives a text that names the argument and the rule. A positive status is
  * an outcome, not an error (nothing there, lagged, timeout, ...). Output
  * arguments are written only where the text says so.
@@ -50,7 +51,8 @@
  *   AIMDB_ERR_INTERNAL  a fault inside the library was caught; please report
  *
  * Structs. Each begins with struct_size and has an initialiser
- * (AIMDB_RECORD_CONFIG_INIT ...) that sets it and the defaults. Programs
+ * (AIMDB_RECORD_CONFIG_INIT ...) that sets it and the defaults; it is a multiple of
+ * the size of size_t. Programs
  * compiled with an older header (smaller struct) work; with a newer header,
  * configuration structs are accepted while the unknown tail is all zero.
  * In output structs set struct_size (the initialiser does); the library writes
@@ -285,7 +287,7 @@ AIMDB_API aimdb_status_t aimdb_start(aimdb_t *db);
  *                        shared consumers were in callbacks; no other callback will
  *                        begin
  *   AIMDB_IN_PROGRESS    not waited for, it goes on in the background: called from
- *                        inside a callback, or a call with more time goes on
+ *                        inside a callback of any database, or a call with more time goes on
  *   AIMDB_ERR_STATE      not started
  *   AIMDB_ERR_NO_THREADS from inside a callback: for the thread that goes on with it;
  *                        nothing was done */

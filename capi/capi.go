@@ -463,7 +463,10 @@ func goDatabaseStats(handle C.uint64_t, out *C.aimdb_database_stats_t, text *C.c
 	if err != nil {
 		return answer(text, err)
 	}
-	s := db.Stats()
+	s, err := db.Stats()
+	if err != nil {
+		return answer(text, err)
+	}
 	out.records, out.consumers = C.uint64_t(s.Records), C.uint64_t(s.Consumers)
 	out.readers, out.memory = C.uint64_t(s.Readers), C.uint64_t(s.Memory)
 	out.door = C.AIMDB_DOOR_CGO

@@ -245,7 +245,6 @@ func (c *Consumer) detach() {
 		c.record.countReaders()
 	}
 	c.detached = true
-	c.leaveRecord()
 }
 
 // markEnded lets those go on who wait for the end, with what they count on done.
@@ -257,15 +256,8 @@ func (c *Consumer) markEnded() {
 	}
 	c.ended = true
 	c.record.db.consumers--
-	c.leaveRecord()
 	atomic.StoreUint32(&c.block.phase, done)
 	park.Wake(word(&c.block.phase), park.Everyone)
-}
-
-func (c *Consumer) leaveRecord() {
-	if c.detached && c.ended {
-		delete(c.record.consumers, c)
-	}
 }
 
 // unhold is the end of a caller's interest; unlist: its handle ends now.
@@ -293,6 +285,7 @@ func (c *Consumer) freeIfLast() {
 	if c.holders == 0 && c.detached && c.ended && !c.freed {
 		c.freed = true
 		c.unlist()
+		delete(c.record.consumers, c)
 		c.giveBack()
 	}
 }

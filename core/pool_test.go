@@ -143,7 +143,9 @@ func TestShared_WhatCannotStartRefusesTheSubscriptionAndKeepsNothing(t *testing.
 				watchers.Store(there[1])
 				_, err := r.Subscribe(config)
 				requireStatus(t, ErrNoThreads, err)
-				require.Zero(t, db.Stats().Consumers)
+				left, err := db.Stats()
+				require.NoError(t, err)
+				require.Zero(t, left.Consumers)
 			}
 			for db.workersLeft() != 0 {
 				runtime.Gosched()

@@ -27,7 +27,7 @@ type Record struct {
 	producer Producer
 
 	// Under db.mu.
-	consumers  map[*Consumer]struct{} // subscribed, or their dispatcher has not ended
+	consumers  map[*Consumer]struct{} // whose blocks have not been given back
 	subscribed int                    // of them neither unsubscribed nor ended
 	abandoned  uint64                 // values that close has cut off
 	readers    map[*Reader]struct{}

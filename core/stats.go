@@ -45,17 +45,20 @@ type DatabaseStats struct {
 	Memory                      uint64 // bytes of all records
 }
 
-// Stats gives a snapshot.
-func (db *Database) Stats() DatabaseStats {
+// Stats gives a snapshot, until the database is destroyed.
+func (db *Database) Stats() (DatabaseStats, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	if db.state == stateDestroyed {
+		return DatabaseStats{}, fail(ErrHandle, "db: is destroyed")
+	}
 	stats := DatabaseStats{
 		Records: uint64(len(db.records)), Consumers: uint64(db.consumers), Readers: uint64(db.readers),
 	}
 	for _, r := range db.records {
 		stats.Memory += r.memory
 	}
-	return stats
+	return stats, nil
 }
 
 // Peek copies the current value of a latest or a mailbox into buffer without
