@@ -165,7 +165,6 @@ func (c *Closing) Step() (Status, Await) {
 	c.begun()
 	event := &databaseAt(c.db.index).drained
 	w := Await{Address: event.Address(), Expected: event.Announce()}
-	now := time.Now() // one moment: who has no time left finds that others have, or ends it
 	if !c.ending {
 		if w.Left, c.ending = c.drain(); !c.ending {
 			if w.Left == 0 {

@@ -235,12 +235,9 @@ func deadline(timeout time.Duration) time.Time {
 }
 
 // left is what remains until a deadline, at least 0.
-func left(end time.Time) time.Duration { return until(end, time.Now()) }
-
-// until is what remains of it at a moment.
-func until(end, now time.Time) time.Duration {
+func left(end time.Time) time.Duration {
 	if end.IsZero() {
 		return Forever
 	}
-	return max(0, end.Sub(now))
+	return max(0, time.Until(end))
 }
