@@ -3,7 +3,6 @@
 /* The functions that enter Go for the lifecycle of things: they check their
  * arguments and pass them on. */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "_cgo_export.h"
@@ -27,7 +26,7 @@
 static bool inside(void) { return side_self.depth > 0; }
 
 /* User functions are called a level deeper: a close from within must not wait. */
-void side_log(aimdb_log_fn fn, aimdb_log_level_t level, char *text, void *user) {
+void side_log(aimdb_log_fn fn, aimdb_log_level_t level, const char *text, void *user) {
     side_self.depth++;
     if (fn)
         fn(level, text, user);
@@ -35,7 +34,6 @@ void side_log(aimdb_log_fn fn, aimdb_log_level_t level, char *text, void *user) 
         side_to_stderr(level, text);
     side_self.depth--;
     side_end_child();
-    free(text);
 }
 
 void side_free(aimdb_free_fn fn, void *user) {

@@ -119,7 +119,8 @@ func goCreate(log C.aimdb_log_fn, level C.int32_t, user unsafe.Pointer, free C.a
 		Level: core.Level(level), OnEnd: func() { C.side_free(free, user) }, Worker: startWorker,
 	}
 	config.Log = func(level core.Level, line string) {
-		C.side_log(log, C.aimdb_log_level_t(level), C.CString(line), user)
+		text := append([]byte(line), 0) // C looks at it during the call, and need not take memory
+		C.side_log(log, C.aimdb_log_level_t(level), (*C.char)(unsafe.Pointer(&text[0])), user)
 	}
 	db, err := core.New(config)
 	if err == nil {

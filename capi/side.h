@@ -172,7 +172,7 @@ aimdb_status_t side_await(side_wait_t *wait, aimdb_status_t status, aimdb_consum
 int32_t side_start_closing(uint64_t call);
 
 /* api.c: user functions that Go calls. */
-void side_log(aimdb_log_fn fn, aimdb_log_level_t level, char *text, void *user);
+void side_log(aimdb_log_fn fn, aimdb_log_level_t level, const char *text, void *user);
 void side_free(aimdb_free_fn fn, void *user);
 
 /* receive.c */
