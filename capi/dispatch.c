@@ -129,6 +129,7 @@ static void dispatch(side_consumer_t *c) {
 }
 
 static void discard(side_consumer_t *c) {
+    if (c->callbacks) side_give_callbacks(c->callbacks);
     free(c->messages);
     free(c->buffer);
     free(c);
@@ -151,21 +152,22 @@ void side_end(side_consumer_t *c) {
 static void *run(void *argument) {
     side_consumer_t *c = argument;
     side_begin_thread(c->name);
+    side_self.callbacks = c->callbacks;
     SYNC_ACQUIRE(SYNC_LIFECYCLE);
     dispatch(c);
     side_end(c);
     return NULL;
 }
 
-/* Everything a consumer needs is taken here, where it can be refused; but for
- * the emitters of a thread: if there is no memory for these they are NULL. */
+/* Everything a consumer needs is taken here, where it can be refused. */
 static side_consumer_t *prepare(const side_consumer_t *given) {
     side_consumer_t *c = malloc(sizeof *c);
     if (!c) return NULL;
     *c = *given;
     c->buffer = c->room >= SIZE_MAX ? NULL : malloc((size_t)c->room + 1);
     c->messages = calloc((size_t)c->values, sizeof *c->messages);
-    if (!c->buffer || !c->messages || !side_can_enter()) {
+    c->callbacks = c->shared ? NULL : side_take_callbacks();
+    if (!c->buffer || !c->messages || !(c->shared || c->callbacks)) {
         discard(c);
         return NULL;
     }

@@ -23,6 +23,7 @@ struct worker {
     clockid_t clock; /* processor time of the thread */
     struct timespec used; /* of it, at the last look */
     bool runs;            /* then */
+    struct callbacks *callbacks; /* NULL: the watcher, which calls nothing */
     struct worker *next;
 };
 
@@ -207,12 +208,18 @@ static void watch(const struct worker *w) {
     }
 }
 
+static void discard(struct worker *w) {
+    if (w->callbacks) side_give_callbacks(w->callbacks);
+    free(w);
+}
+
 static void *run(void *argument) {
     struct worker *w = argument;
     side_begin_thread(w->watcher ? "aimdb:watcher" : "aimdb:worker");
     if (w->watcher) {
         watch(w);
     } else {
+        side_self.callbacks = w->callbacks;
         begin(w);
         work(w);
         delist(w);
@@ -220,7 +227,7 @@ static void *run(void *argument) {
     side_thread_ended();
     side_attach();
     goWorkerLeft(w->go);
-    free(w);
+    discard(w);
     return NULL;
 }
 
@@ -228,11 +235,15 @@ int32_t side_start_worker(uint64_t database, uint32_t index, uint64_t go, bool w
     struct worker *w = malloc(sizeof *w);
     if (!w) return AIMDB_ERR_NO_MEMORY;
     *w = (struct worker){.database = database, .index = index, .go = go, .watcher = watcher};
+    if (!watcher && !(w->callbacks = side_take_callbacks())) {
+        free(w);
+        return AIMDB_ERR_NO_MEMORY;
+    }
     if (!watcher) enlist(w);
     int32_t status = side_start_thread(run, w, 0);
     if (status != AIMDB_OK) {
         if (!watcher) delist(w);
-        free(w);
+        discard(w);
     }
     return status;
 }

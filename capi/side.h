@@ -39,7 +39,10 @@ aimdb_status_t side_fail(aimdb_status_t status, const char *format, ...)
 /* Around a callback: enter gives its emitter, or NULL if there is no memory. */
 aimdb_emitter_t *side_enter(uint32_t database);
 void side_leave(aimdb_emitter_t *emitter);
-bool side_can_enter(void); /* whether one more thread will get emitters */
+/* What a thread needs for its callbacks. One of the library's has it before it is
+ * made, so that they never lack it, and gives it back at its end; NULL: no memory. */
+struct callbacks *side_take_callbacks(void);
+void side_give_callbacks(struct callbacks *callbacks);
 /* Finds the callback of an emitter; false if it has returned. */
 bool side_emitter(const aimdb_emitter_t *emitter, uint32_t *database, uint32_t *depth);
 /* The database of the callback that the thread is in, or ANY_DATABASE. */
@@ -126,6 +129,7 @@ typedef struct side_consumer {
     char name[16];
     void *buffer;
     aimdb_message_t *messages;
+    struct callbacks *callbacks; /* NULL if it is shared: its workers have theirs */
     bool shared;
     bool short_sleep; /* the last one was */
     side_watch_t watch; /* laps are callbacks */

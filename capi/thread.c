@@ -115,13 +115,6 @@ static void rest_row(row_t *row) {
     table.last = row;
 }
 
-bool side_can_enter(void) {
-    pthread_mutex_lock(&table.lock);
-    bool can = table.first || table.used < table.readable || grow();
-    pthread_mutex_unlock(&table.lock);
-    return can;
-}
-
 /* Changes the row of a thread, or gives it the first, or, at its end, none. */
 static void change_row(struct callbacks *c, bool end) {
     pthread_mutex_lock(&table.lock);
@@ -133,30 +126,37 @@ static void change_row(struct callbacks *c, bool end) {
     if (row) c->index = (uint32_t)(row - table.rows);
 }
 
-static void end_callbacks(void *pointer) {
-    struct callbacks *c = pointer;
+void side_give_callbacks(struct callbacks *c) {
+    if (side_self.callbacks == c) side_self.callbacks = NULL;
     if (!side_forked()) change_row(c, true); /* else another thread of the parent may hold the lock */
     for (int i = 0; i < DEEPEST; i++) free(c->draft[i]);
     free(c);
-    side_self.callbacks = NULL;
 }
+
+struct callbacks *side_take_callbacks(void) {
+    struct callbacks *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    change_row(c, false);
+    if (c->row) return c;
+    side_give_callbacks(c);
+    return NULL;
+}
+
+static void thread_ends(void *c) { side_give_callbacks(c); }
 
 static bool make_key(void) {
     pthread_mutex_lock(&table.lock);
-    if (!table.has_key) table.has_key = pthread_key_create(&table.key, end_callbacks) == 0;
+    if (!table.has_key) table.has_key = pthread_key_create(&table.key, thread_ends) == 0;
     pthread_mutex_unlock(&table.lock);
     return table.has_key;
 }
 
+/* A thread of the host's has them from its first callback to its end. */
 static struct callbacks *begin_callbacks(void) {
-    struct callbacks *c = make_key() ? calloc(1, sizeof *c) : NULL;
-    if (!c) return NULL;
-    change_row(c, false);
-    if (!c->row || pthread_setspecific(table.key, c) != 0) {
-        end_callbacks(c);
-        return NULL;
-    }
-    return c;
+    struct callbacks *c = make_key() ? side_take_callbacks() : NULL;
+    if (!c || pthread_setspecific(table.key, c) == 0) return c;
+    side_give_callbacks(c); /* the thread's end would not be told */
+    return NULL;
 }
 
 /* A slot that no callback of the thread has: there are more than it can nest. */
