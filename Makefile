@@ -23,7 +23,8 @@ demo: $(BUILD)/gateway ## the gateway on this machine's own figures: 10 s at 1 k
 	$(BUILD)/gateway --seconds 10 --rate 1000 --require-lag
 
 TESTS := lint header abi test-go test-race test-door test-c test-cpp test-install test-docs test-faults \
-         test-harness test-random test-asan test-tsan test-python test-wheel test-musl test-cross
+         test-harness test-random test-faultinjection test-asan test-tsan test-python test-wheel test-musl \
+         test-cross
 
 test: $(TESTS) ## everything
 	@echo "all tests passed"
@@ -99,7 +100,7 @@ test-asan: lib ## the C tests under AddressSanitizer
 test-tsan: lib ## the C tests under ThreadSanitizer
 	tests/c/sanitize.sh tsan
 
-include tests/door/door.mk tests/random/random.mk bench/bench.mk bindings/python/python.mk
+include tests/door/door.mk tests/random/random.mk bench/bench.mk bindings/python/python.mk tests/inject/inject.mk
 
 coverage: ## what of capi and core the tests run, and why not the rest
 	@tools/need.sh go=golang gcc=gcc gcov=gcc

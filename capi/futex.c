@@ -21,8 +21,10 @@ struct wide_timespec {
 
 static long futex(uint64_t word, int op, uint32_t value, const struct wide_timespec *timeout) {
     void *address = (void *)(uintptr_t)word;
+    long result;
+    if (inject_futex(op, &result)) return result;
 #ifdef SYS_futex_time64 /* 32-bit: times after 2038 */
-    long result = syscall(SYS_futex_time64, address, op, value, timeout, NULL, 0);
+    result = syscall(SYS_futex_time64, address, op, value, timeout, NULL, 0);
     if (result != -1 || errno != ENOSYS) return result;
     struct { /* whatever the C library's time_t is */
         long tv_sec;

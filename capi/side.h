@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "aimdb.h"
+#include "inject.h"
 #include "step.h"
 
 #define TEXT_MAX 320 /* bytes of an error text with its NUL */

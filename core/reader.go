@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/aimdb-dev/aimdb-go/core/buffers"
+	"github.com/aimdb-dev/aimdb-go/core/inject"
 	"github.com/aimdb-dev/aimdb-go/core/memory"
 	"github.com/aimdb-dev/aimdb-go/core/park"
 )
@@ -175,8 +176,7 @@ func (reader *Reader) Descriptor() (int, error) {
 	if reader.fd >= 0 {
 		return reader.fd, nil
 	}
-	const nonblock, cloexec = syscall.O_NONBLOCK, syscall.O_CLOEXEC
-	opened, _, errno := syscall.Syscall(syscall.SYS_EVENTFD2, 0, nonblock|cloexec, 0)
+	opened, errno := eventDescriptor()
 	if errno != 0 {
 		return -1, fail(ErrNoDescriptors, "reader: no descriptor to be had: "+errno.Error())
 	}
@@ -187,6 +187,14 @@ func (reader *Reader) Descriptor() (int, error) {
 	s := Step{Target: reader.handle}
 	drive(&s, OpRearm)
 	return reader.fd, nil
+}
+
+func eventDescriptor() (fd uintptr, errno syscall.Errno) {
+	if errno, fails := inject.Fails(inject.Descriptor); fails {
+		return 0, errno
+	}
+	fd, _, errno = syscall.Syscall(syscall.SYS_EVENTFD2, 0, syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	return fd, errno
 }
 
 // listening runs f with the lock of the record's armed readers held.

@@ -23,8 +23,8 @@ $(PYTHON_VENV)/ready: $(wildcard $(PYTHON_DIR)/requirements-*.txt) | toolchain-p
 	touch $@
 
 test-python: $(PYTHON_VENV)/ready lib ## the Python package: ruff, mypy, its tests
-	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/ruff check --no-cache --config pyproject.toml . ../../bench/python
-	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/ruff format --no-cache --config pyproject.toml --check . ../../bench/python
+	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/ruff check --no-cache --config pyproject.toml . ../../bench/python ../../tests/inject
+	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/ruff format --no-cache --config pyproject.toml --check . ../../bench/python ../../tests/inject
 	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/mypy --cache-dir $(abspath $(PYTHON_BUILD))/mypy
 	cd $(PYTHON_DIR) && PYTHONPATH=. AIMDB_LIBRARY=$(abspath $(LIB)) PYTHONDONTWRITEBYTECODE=1 \
 	    $(abspath $(PYTHON_VENV))/bin/python -m pytest

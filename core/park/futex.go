@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aimdb-dev/aimdb-go/core/inject"
 	"github.com/aimdb-dev/aimdb-go/core/memory"
 )
 
@@ -35,6 +36,9 @@ var inherit bool
 func InheritPriority() bool {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	if _, fails := inject.Fails(inject.Inherit); fails {
+		return false
+	}
 	word := uint32(syscall.Gettid())
 	inherit = futex(&word, futexUnlockPI, 0, nil) == 0
 	return inherit
@@ -42,6 +46,26 @@ func InheritPriority() bool {
 
 // A timespec is the kernel's with 64 bits for the seconds, on every machine.
 type timespec struct{ sec, nsec int64 }
+
+// futex makes the system call.
+func futex(word *uint32, op uintptr, value uint32, timeout *timespec) syscall.Errno {
+	if kind, may := fallible(op); may {
+		if errno, fails := inject.Fails(kind); fails {
+			return errno
+		}
+	}
+	return futexCall(word, op, value, timeout)
+}
+
+func fallible(op uintptr) (kind inject.Kind, may bool) {
+	switch op {
+	case futexWait:
+		return inject.Sleep, true
+	case futexLockPI:
+		return inject.Lock, true
+	}
+	return 0, false
+}
 
 func word(address uintptr) *uint32 { return (*uint32)(memory.Pointer(address)) }
 

@@ -13,7 +13,7 @@ import (
 // later ones need not have the older call.
 const futexTime64 = 422
 
-func futex(word *uint32, op uintptr, value uint32, timeout *timespec) syscall.Errno {
+func futexCall(word *uint32, op uintptr, value uint32, timeout *timespec) syscall.Errno {
 	_, _, errno := syscall.Syscall6(futexTime64, uintptr(unsafe.Pointer(word)), op,
 		uintptr(value), uintptr(unsafe.Pointer(timeout)), 0, 0)
 	if errno != syscall.ENOSYS {

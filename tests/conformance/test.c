@@ -2,7 +2,7 @@
  *
  * The frame of test.h, and main:
  *
- *   conformance [--shared] [--no-pi] [--list] [part of a test's name ...]
+ *   conformance [--shared] [--no-pi] [--list] [part of a test's name, or =NAME ...]
  */
 #include "test.h"
 
@@ -439,7 +439,9 @@ static bool wanted(const struct test *test, char **filters)
 {
     if (!*filters) return true;
     for (; *filters; filters++)
-        if (strstr(test->name, *filters)) return true;
+        if (**filters == '=' ? strcmp(test->name, *filters + 1) == 0
+                             : strstr(test->name, *filters) != NULL)
+            return true;
     return false;
 }
 

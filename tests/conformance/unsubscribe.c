@@ -36,7 +36,8 @@ TEST(unsubscribe_from_outside_returns_after_the_last_callback_and_the_free_funct
         sink_await_inside(&sink);
         put_range(numbered, 2, 5);
         thread_start(&ending.thread, unsubscribe_and_look, &ending);
-        thread_await_sleep(&ending.thread);
+        AWAIT(stats_of_record(numbered).readers == 0); /* it has begun, */
+        thread_await_sleep(&ending.thread);            /* and waits */
         CHECK_EQ(sink_frees(&sink), 0);
         sink_release(&sink);
         thread_join(&ending.thread);

@@ -47,6 +47,7 @@ def make(record: Record[T]) -> Callable[[Union[T, Readable]], None]:
             SizeError: larger than `payload_max`, or not `exact_size`.
             CodecError: it does not fit the codec.
             DepthError: called more than 16 functions deep.
+            NoMemoryError: for what its producer function may write; the value is not in.
         """
         if encode is not None:
             value = encode(value)

@@ -94,6 +94,7 @@ class Reader(Generic[T]):
             Lagged: values were lost; the next call goes on (on_lag "raise").
             Closed: the reader or database is closed, and nothing is left.
             CodecError: the value can't be decoded; it is taken.
+            NoDescriptorsError: on the main thread, which waits on a descriptor.
         """
         batch = self._receive(self._singles, 1, timeout)
         data = batch.value()

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance suite with faults on purpose: run.py PROGRAM [--seconds N] [--all]
+[--seed N] [--jobs N] [part of a test's name ...].
+
+First each test runs without a fault, which counts the calls that can fail. Then it
+runs again for each of them, in a process of its own: that call fails, or all from
+that one on until a function has answered for it. Sleeps and locks fail time and
+again through a whole run, in each way that the kernel knows.
+"""
+
+import argparse
+import errno
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+MEMORY, MAP, THREAD, DESCRIPTOR, SLEEP, LOCK, INHERIT = range(7)  # inject_kind_t
+
+# What is taken, and how the call fails.
+TAKES = {MEMORY: errno.ENOMEM, MAP: errno.ENOMEM, THREAD: errno.EAGAIN, DESCRIPTOR: errno.EMFILE}
+# What waits, each how many calls fail, and how; 0: returns without a cause.
+WAITS = {
+    SLEEP: (3, [0, errno.EINTR, errno.EAGAIN, errno.ENOMEM]),
+    LOCK: (2, [errno.EAGAIN, errno.EDEADLK, errno.ENOMEM, errno.ESRCH]),
+}
+UNTIL_ANSWERED = 1000
+FOR_EVER = 1 << 62
+
+NO_INHERITANCE = f"{INHERIT}:1:1:1:{errno.ENOSYS}"
+COLUMNS = {
+    "dedicated": {},
+    "shared": {"AIMDB_TEST_DISPATCH": "shared"},
+    "cgo": {"AIMDB_DOOR": "cgo"},
+    "plain locks": {"AIMDB_INJECT": NO_INHERITANCE},
+}
+
+SUMMARY = re.compile(
+    r"# failed (\d+) at (.*); answers (\d+); held ([-\d,]+); calls ([\d ]+)$", re.M
+)
+
+
+@dataclass
+class Case:
+    test: str
+    column: str
+    faults: str = ""
+    held: str = ""
+
+    def environment(self):
+        changed = dict(COLUMNS[self.column])
+        faults = [of for of in (changed.get("AIMDB_INJECT"), self.faults) if of]
+        if faults:
+            changed["AIMDB_INJECT"] = ",".join(faults)
+        if self.held:
+            changed["AIMDB_INJECT_HELD"] = self.held
+        return changed
+
+
+@dataclass
+class Outcome:
+    case: Case
+    good: bool
+    text: str
+    seconds: float
+    failed: int = 0
+    where: str = ""
+    answers: int = 0
+    held: str = ""
+    calls: tuple = ()
+
+
+class Runner:
+    def __init__(self, program, jobs):
+        self.program = os.path.abspath(program)
+        self.jobs = jobs
+
+    def names(self):
+        listed = subprocess.run(
+            [self.program, "--list"], capture_output=True, text=True, check=True
+        )
+        return [line for line in listed.stdout.split("\n") if line and not line.startswith("#")]
+
+    def run(self, case):
+        begun = time.monotonic()
+        done = subprocess.run(
+            [self.program, "=" + case.test],
+            env={**os.environ, **case.environment()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        outcome = Outcome(case, done.returncode == 0, done.stdout, time.monotonic() - begun)
+        summary = SUMMARY.search(done.stdout)
+        if not summary:
+            outcome.good = False
+            outcome.text += f"# ended with {done.returncode}, without a summary\n"
+            return outcome
+        outcome.failed, outcome.where = int(summary[1]), summary[2]
+        outcome.answers, outcome.held = int(summary[3]), summary[4]
+        outcome.calls = tuple(map(int, summary[5].split()))
+        return outcome
+
+    def run_all(self, cases):
+        with ThreadPoolExecutor(self.jobs) as pool:
+            for outcome in pool.map(self.run, cases):
+                if not outcome.good:
+                    report(self.program, outcome)
+                yield outcome
+
+
+def report(program, outcome):
+    settings = " ".join(f"{k}={v}" for k, v in outcome.case.environment().items())
+    print(f"NOT RIGHT: env {settings} {program} ={outcome.case.test}")
+    lines = outcome.text.splitlines()
+    shown = lines if len(lines) <= 30 else [*lines[:25], "...", *lines[-5:]]  # Go's can be long
+    print("".join("    " + line + "\n" for line in shown), flush=True)
+
+
+def cases_of(dry):
+    """All faults for a test, from its run without one."""
+    test, column, held = dry.case.test, dry.case.column, dry.held
+    for kind, error in TAKES.items():
+        # Two more: what follows a fault may make a call that was not counted.
+        for nth in range(1, dry.calls[kind] + 3 if dry.calls[kind] else 1):
+            for times in (1, UNTIL_ANSWERED):
+                yield Case(test, column, f"{kind}:{nth}:1:{times}:{error}", held)
+    for kind, (every, errors) in WAITS.items():
+        for error in errors:
+            yield Case(test, column, f"{kind}:1:{every}:{FOR_EVER}:{error}", held)
+
+
+def sample(cases, seconds, each, dice):
+    """As many as the time allows, at even distances."""
+    count = max(1, int(seconds / max(each, 0.001)))
+    if count >= len(cases):
+        return cases
+    first, step = dice.random(), len(cases) / count
+    return [cases[int((i + first) * step)] for i in range(count)]
+
+
+def say(outcomes):
+    places = {}
+    for outcome in outcomes:
+        if outcome.failed:
+            count, answered = places.get(outcome.where, (0, 0))
+            places[outcome.where] = (count + 1, answered + (outcome.answers > 0))
+    for where, (count, answered) in sorted(places.items()):
+        print(f"  {where:24} failed in {count:5} runs, answered for in {answered}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--seconds", type=float, default=40, help="about so long (default 40)")
+    parser.add_argument("--all", action="store_true", help="each fault, in each column")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    given = parser.parse_intermixed_args()
+    seed = given.seed if given.seed is not None else random.randrange(1 << 32)
+    print(f"fault injection: seed {seed}", flush=True)
+    dice = random.Random(seed)
+    runner = Runner(given.program, given.jobs)
+
+    tests = [t for t in runner.names() if not given.names or any(n in t for n in given.names)]
+    every_column = list(COLUMNS)
+    dry_cases = [
+        Case(test, column)
+        for test in tests
+        for column in (every_column if given.all else [dice.choice(every_column)])
+    ]
+    dry = list(runner.run_all(dry_cases))
+    cases = []
+    share = given.seconds * given.jobs / max(len(dry), 1)
+    for outcome in dry:
+        if outcome.good:
+            of_test = list(cases_of(outcome))
+            cases += of_test if given.all else sample(of_test, share, outcome.seconds, dice)
+    dice.shuffle(cases)
+    outcomes = list(runner.run_all(cases))
+
+    say(outcomes)
+    bad = sum(not o.good for o in dry + outcomes)
+    hit = sum(o.failed > 0 for o in outcomes)
+    print(f"{len(tests)} tests, {len(outcomes)} runs, {hit} with a fault, {bad} not right")
+    return 1 if bad or not hit else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
