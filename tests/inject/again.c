@@ -188,7 +188,7 @@ static void check_held(const char *text)
     if (sscanf(text, "%ld,%ld,%ld,%ld", &most.memory, &most.maps, &most.threads,
                &most.descriptors) != 4)
         bail_out();
-    alarm(20);
+    alarm(60);
     AWAIT(none_over(held(), most));
     alarm(0);
 }

@@ -29,6 +29,7 @@ WAITS = {
     LOCK: (2, [errno.EAGAIN, errno.EDEADLK, errno.ENOMEM, errno.ESRCH]),
 }
 UNTIL_ANSWERED = 1000
+WATCHDOG = "300"  # seconds; some tests look without sleeping, slow on a busy machine
 FOR_EVER = 1 << 62
 
 NO_INHERITANCE = f"{INHERIT}:1:1:1:{errno.ENOSYS}"
@@ -52,7 +53,7 @@ class Case:
     held: str = ""
 
     def environment(self):
-        changed = dict(COLUMNS[self.column])
+        changed = {"AIMDB_TEST_WATCHDOG": WATCHDOG, **COLUMNS[self.column]}
         faults = [of for of in (changed.get("AIMDB_INJECT"), self.faults) if of]
         if faults:
             changed["AIMDB_INJECT"] = ",".join(faults)
