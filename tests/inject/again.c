@@ -87,6 +87,18 @@ WRAP(aimdb_create, const aimdb_config_t *config, aimdb_t **db)
     CALL(aimdb_create, db, config, db);
 }
 
+WRAP(aimdb_close, aimdb_t *db, int64_t timeout_ns)
+{
+    MAY_LACK(AIMDB_ERR_NO_THREADS, AIMDB_ERR_NO_MEMORY);
+    CALL(aimdb_close, NO_OUTPUT, db, timeout_ns);
+}
+
+WRAP(aimdb_close_with, aimdb_t *db, int64_t timeout_ns, uint32_t options)
+{
+    MAY_LACK(AIMDB_ERR_NO_THREADS, AIMDB_ERR_NO_MEMORY);
+    CALL(aimdb_close_with, NO_OUTPUT, db, timeout_ns, options);
+}
+
 WRAP(aimdb_register, aimdb_t *db, const char *key, const aimdb_record_config_t *config,
      aimdb_record_t **record)
 {

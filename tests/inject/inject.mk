@@ -3,7 +3,7 @@
 # Faults on purpose: included by the Makefile.
 
 INJECT  := $(BUILD)/inject
-WRAPPED := create register subscribe reader_open reader_fd produce produce_batch emit
+WRAPPED := create close close_with register subscribe reader_open reader_fd produce produce_batch emit
 WRAPS   := -Wl,--wrap=main $(WRAPPED:%=-Wl,--wrap=aimdb_%)
 
 .PHONY: test-faultinjection

@@ -126,6 +126,7 @@ def wrap():
     database, record, reader = aimdb.Database, aimdb.Record, aimdb.Reader
     database.__init__ = again(database.__init__, database.__doc__)
     database.register = again(database.register)
+    database.close = again(database.close)
     record.__init__ = with_produce(record.__init__)
     record.subscribe = again(record.subscribe)
     record.consumer = again(record.consumer)

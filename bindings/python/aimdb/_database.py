@@ -287,6 +287,8 @@ class Database:
 
         Raises:
             StateError: it is not started.
+            NoThreadsError, NoMemoryError: for the thread that goes on with it, from
+                inside; nothing was done.
         """
         limit = nanoseconds(timeout)
         until = None if timeout is None else time.monotonic() + timeout
