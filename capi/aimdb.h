@@ -256,7 +256,8 @@ typedef struct aimdb_config {
 /* Makes a database. `config` may be NULL for the defaults. Several databases
  * can exist at once, 4,096 in a process.
  *   AIMDB_OK             *db is written
- *   AIMDB_ERR_NO_MEMORY  also: there are that many */
+ *   AIMDB_ERR_NO_MEMORY  also: there are that many
+ *   AIMDB_ERR_NO_THREADS the first call in the process: see section 10 */
 AIMDB_API aimdb_status_t aimdb_create(const aimdb_config_t *config, aimdb_t **db);
 
 /* Opens the database for values: from now on produce works and callbacks run.

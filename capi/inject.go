@@ -9,7 +9,7 @@ package main
 //
 // static int32_t fails(int32_t kind) {
 //     static const char *const where[INJECT_KINDS] = {
-//         "", "mmap in core", "", "eventfd in core", "futex in core", "futex in core", "core"};
+//         "", "mmap in core", "", "eventfd in core", "futex in core", "futex in core"};
 //     return inject_fails(kind, where[kind]);
 // }
 import "C"

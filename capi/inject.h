@@ -14,12 +14,11 @@
 /* core/inject.Kind */
 typedef enum {
     INJECT_MEMORY,     /* malloc, calloc, pthread_setspecific */
-    INJECT_MAP,        /* mmap, madvise */
+    INJECT_MAP,        /* mmap, mprotect, madvise */
     INJECT_THREAD,     /* pthread_create, pthread_key_create and the like */
     INJECT_DESCRIPTOR, /* eventfd, fopen */
     INJECT_SLEEP,      /* a wait on a futex */
     INJECT_LOCK,       /* taking a futex with priority inheritance */
-    INJECT_INHERIT,    /* whether the kernel has that */
     INJECT_KINDS
 } inject_kind_t;
 
@@ -67,6 +66,7 @@ bool inject_futex(int op, long *result); /* whether a call fails, and with what 
 #define free(memory) inject_free(memory)
 #define mmap(...) (inject_fails(INJECT_MAP, INJECT_HERE) ? MAP_FAILED : mmap(__VA_ARGS__))
 #define madvise(...) (inject_fails(INJECT_MAP, INJECT_HERE) ? -1 : madvise(__VA_ARGS__))
+#define mprotect(...) (inject_fails(INJECT_MAP, INJECT_HERE) ? -1 : mprotect(__VA_ARGS__))
 #define pthread_create(...) inject_create(__VA_ARGS__, INJECT_HERE)
 #define pthread_attr_init(attributes)                                                              \
     (inject_fails(INJECT_THREAD, INJECT_HERE) ? ENOMEM : pthread_attr_init(attributes))

@@ -24,6 +24,7 @@ struct worker {
     clockid_t clock; /* processor time of the thread */
     struct timespec used; /* of it, at the last look */
     bool runs;            /* then */
+    struct callbacks *callbacks; /* NULL: the watcher, which calls nothing */
     struct worker *next;
 };
 
@@ -208,6 +209,11 @@ static void watch(const struct worker *w) {
     }
 }
 
+static void discard(struct worker *w) {
+    if (w->callbacks) side_give_callbacks(w->callbacks);
+    free(w);
+}
+
 static void *run(void *argument) {
     struct worker *w = argument;
     side_begin_thread(w->watcher ? "aimdb:watcher" : "aimdb:worker");
@@ -223,21 +229,23 @@ static void *run(void *argument) {
     side_thread_ended();
     side_attach();
     goWorkerLeft(w->go);
-    free(w);
+    discard(w);
     return NULL;
 }
 
 int32_t side_start_worker(uint64_t database, uint32_t index, uint64_t go, bool watcher) {
     struct worker *w = malloc(sizeof *w);
-    struct callbacks *callbacks = watcher ? NULL : side_take_callbacks();
-    int32_t status = AIMDB_ERR_NO_MEMORY;
-    if (w && (watcher || callbacks)) {
-        *w = (struct worker){.database = database, .index = index, .go = go, .watcher = watcher,
-                             .callbacks = callbacks};
-        if (!watcher) enlist(w);
-        status = side_start_thread(run, w, 0);
-        if (status == AIMDB_OK) return AIMDB_OK;
+    if (!w) return AIMDB_ERR_NO_MEMORY;
+    *w = (struct worker){.database = database, .index = index, .go = go, .watcher = watcher};
+    if (!watcher && !(w->callbacks = side_take_callbacks())) {
+        free(w);
+        return AIMDB_ERR_NO_MEMORY;
+    }
+    if (!watcher) enlist(w);
+    int32_t status = side_start_thread(run, w, 0);
+    if (status != AIMDB_OK) {
         if (!watcher) delist(w);
+        discard(w);
     }
     if (callbacks) side_give_callbacks(callbacks);
     free(w);

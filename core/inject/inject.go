@@ -17,5 +17,4 @@ const (
 	Descriptor             // eventfd
 	Sleep                  // a wait on a futex
 	Lock                   // taking a futex with priority inheritance
-	Inherit                // whether the kernel has that
 )

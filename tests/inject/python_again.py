@@ -24,9 +24,9 @@ from _pytest.runner import runtestprotocol
 import aimdb
 
 MEMORY, MAP, THREAD, DESCRIPTOR = range(4)  # inject_kind_t of capi/inject.h
-KINDS = 7
+KINDS = 6
 ERRORS = {MEMORY: errno.ENOMEM, MAP: errno.ENOMEM, THREAD: errno.EAGAIN, DESCRIPTOR: errno.EMFILE}
-UNTIL_ANSWERED = 1000
+UNTIL_ANSWERED = 100
 
 
 class Injected(ctypes.Structure):

@@ -19,7 +19,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-MEMORY, MAP, THREAD, DESCRIPTOR, SLEEP, LOCK, INHERIT = range(7)  # inject_kind_t
+MEMORY, MAP, THREAD, DESCRIPTOR, SLEEP, LOCK = range(6)  # inject_kind_t
 
 # What is taken, and how the call fails.
 TAKES = {MEMORY: errno.ENOMEM, MAP: errno.ENOMEM, THREAD: errno.EAGAIN, DESCRIPTOR: errno.EMFILE}
@@ -28,21 +28,26 @@ WAITS = {
     SLEEP: (3, [0, errno.EINTR, errno.EAGAIN, errno.ENOMEM]),
     LOCK: (2, [errno.EAGAIN, errno.EDEADLK, errno.ENOMEM, errno.ESRCH]),
 }
-UNTIL_ANSWERED = 1000
+UNTIL_ANSWERED = 100
 MANY = 200
 WATCHDOG = "300"  # seconds; some tests look without sleeping, slow on a busy machine
 FOR_EVER = 1 << 62
 
-NO_INHERITANCE = f"{INHERIT}:1:1:1:{errno.ENOSYS}"
+# Options and environment.
 COLUMNS = {
-    "dedicated": {},
-    "shared": {"AIMDB_TEST_DISPATCH": "shared"},
-    "cgo": {"AIMDB_DOOR": "cgo"},
-    "plain locks": {"AIMDB_INJECT": NO_INHERITANCE},
+    "dedicated": ([], {}),
+    "shared": (["--shared"], {}),
+    "cgo": ([], {"AIMDB_DOOR": "cgo"}),
+    "no pi": (["--no-pi"], {}),
 }
 
+# Of no use here: a refusal for a fault is one more.
+UNFIT = {"error_text_is_of_the_last_refusal_on_the_calling_thread"}
+
 SUMMARY = re.compile(
-    r"# failed (\d+) at (.*); answers (\d+); held ([-\d,]+); calls ([\d ]+)$", re.M
+    r"# failed (\d+) at (.*); answers (\d+); held ([-\d,]+); "
+    r"calls ([\d ]+); of them to start ([\d ]+)$",
+    re.M,
 )
 
 
@@ -54,13 +59,15 @@ class Case:
     held: str = ""
 
     def environment(self):
-        changed = {"AIMDB_TEST_WATCHDOG": WATCHDOG, **COLUMNS[self.column]}
-        faults = [of for of in (changed.get("AIMDB_INJECT"), self.faults) if of]
-        if faults:
-            changed["AIMDB_INJECT"] = ",".join(faults)
+        changed = {"AIMDB_TEST_WATCHDOG": WATCHDOG, **COLUMNS[self.column][1]}
+        if self.faults:
+            changed["AIMDB_INJECT"] = self.faults
         if self.held:
             changed["AIMDB_INJECT_HELD"] = self.held
         return changed
+
+    def command(self, program):
+        return [program, *COLUMNS[self.column][0], "=" + self.test]
 
 
 @dataclass
@@ -74,6 +81,7 @@ class Outcome:
     answers: int = 0
     held: str = ""
     calls: tuple = ()
+    start: tuple = ()
 
 
 class Runner:
@@ -85,12 +93,12 @@ class Runner:
         listed = subprocess.run(
             [self.program, "--list"], capture_output=True, text=True, check=True
         )
-        return [line for line in listed.stdout.split("\n") if line and not line.startswith("#")]
+        return [line for line in listed.stdout.split() if line not in UNFIT]
 
     def run(self, case):
         begun = time.monotonic()
         done = subprocess.run(
-            [self.program, "=" + case.test],
+            case.command(self.program),
             env={**os.environ, **case.environment()},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -107,6 +115,7 @@ class Runner:
         outcome.failed, outcome.where = int(summary[1]), summary[2]
         outcome.answers, outcome.held = int(summary[3]), summary[4]
         outcome.calls = tuple(map(int, summary[5].split()))
+        outcome.start = tuple(map(int, summary[6].split()))
         return outcome
 
     def run_all(self, cases):
@@ -119,26 +128,28 @@ class Runner:
 
 def report(program, outcome):
     settings = " ".join(f"{k}={v}" for k, v in outcome.case.environment().items())
-    print(f"NOT RIGHT: env {settings} {program} ={outcome.case.test}")
+    print(f"NOT RIGHT: env {settings} {' '.join(outcome.case.command(program))}")
     lines = outcome.text.splitlines()
     shown = lines if len(lines) <= 30 else [*lines[:25], "...", *lines[-5:]]  # Go's can be long
     print("".join("    " + line + "\n" for line in shown), flush=True)
 
 
-def calls(count):
-    """Which of so many calls fail: each, and two more, as what follows a fault may
-    make one that was not counted. Tests that go round by the thousand make the same
-    calls each time: of theirs the first, and some on the way to the last."""
-    if count <= MANY:
-        return range(1, count + 3 if count else 1)
-    return [*range(1, MANY // 2), *range(MANY // 2, count, 2 * count // MANY)]
+def calls(first, last):
+    """Which calls fail: each, and two more, as what follows a fault may make one that
+    was not counted. Tests that go round by the thousand make the same calls each time:
+    of theirs the first, and some on the way to the last."""
+    if last - first <= MANY:
+        return range(first + 1, last + 3 if last > first else first + 1)
+    middle = first + MANY // 2
+    return [*range(first + 1, middle), *range(middle, last, 2 * (last - first) // MANY)]
 
 
-def cases_of(dry):
-    """All faults for a test, from its run without one."""
+def cases_of(dry, with_start):
+    """All faults for a test, from its run without one; those of starting the library,
+    which are the same for all tests, for one of them."""
     test, column, held = dry.case.test, dry.case.column, dry.held
     for kind, error in TAKES.items():
-        for nth in calls(dry.calls[kind]):
+        for nth in calls(0 if with_start else dry.start[kind], dry.calls[kind]):
             for times in (1, UNTIL_ANSWERED):
                 yield Case(test, column, f"{kind}:{nth}:1:{times}:{error}", held)
     for kind, (every, errors) in WAITS.items():
@@ -187,11 +198,12 @@ def main():
         for column in (every_column if given.all else [dice.choice(every_column)])
     ]
     dry = list(runner.run_all(dry_cases))
-    cases = []
+    cases, started = [], set()
     share = given.seconds * given.jobs / max(len(dry), 1)
     for outcome in dry:
         if outcome.good:
-            of_test = list(cases_of(outcome))
+            of_test = list(cases_of(outcome, outcome.case.column not in started))
+            started.add(outcome.case.column)
             cases += of_test if given.all else sample(of_test, share, outcome.seconds, dice)
     dice.shuffle(cases)
     outcomes = list(runner.run_all(cases))

@@ -59,6 +59,7 @@ class Database:
 
     Raises:
         NoMemoryError
+        NoThreadsError: the first of a process, for the library's own threads.
     """
 
     def __init__(
