@@ -18,7 +18,6 @@ struct worker {
     uint64_t database;
     uint32_t index; /* of the database */
     bool watcher;
-    struct callbacks *callbacks; /* NULL: the watcher, which calls nothing */
     uint64_t go; /* a runtime/cgo.Handle of the database in Go */
     pid_t tid;       /* 0: it has not begun */
     clockid_t clock; /* processor time of the thread */
@@ -224,7 +223,6 @@ static void *run(void *argument) {
         begin(w);
         work(w);
         delist(w);
-        side_give_callbacks(w->callbacks);
     }
     side_thread_ended();
     side_attach();
@@ -247,7 +245,5 @@ int32_t side_start_worker(uint64_t database, uint32_t index, uint64_t go, bool w
         if (!watcher) delist(w);
         discard(w);
     }
-    if (callbacks) side_give_callbacks(callbacks);
-    free(w);
     return status;
 }
