@@ -58,10 +58,10 @@ func collectInTime() {
 
 // beginCollecting runs a first collection, which makes what the runtime needs for
 // all others, and the goroutine for these. It collects when as much has been
-// allocated as is live, and at least after bytes; 0: 4 MiB.
+// allocated as is live, and at least after bytes; 0: 2 MiB.
 func beginCollecting(after uint64) {
 	if after == 0 {
-		after = 4 << 20
+		after = 2 << 20
 	}
 	freeOSMemory()
 	go func() {
