@@ -91,15 +91,26 @@ func say(text *C.char, what string) {
 func caught(text *C.char, status *C.int32_t) {
 	collectInTime()
 	if p := recover(); p != nil {
-		what := "a fault inside the library was caught"
-		if e, ok := p.(error); ok {
-			what += ": " + e.Error()
-		}
-		if s, ok := p.(string); ok {
-			what += ": " + s
-		}
-		say(text, what)
+		say(text, faultText(p))
 		*status = C.AIMDB_ERR_INTERNAL
+	}
+}
+
+func faultText(p any) string {
+	what := "a fault inside the library was caught"
+	if e, ok := p.(error); ok {
+		return what + ": " + e.Error()
+	}
+	if s, ok := p.(string); ok {
+		return what + ": " + s
+	}
+	return what
+}
+
+// noted ends those that answer nothing.
+func noted() {
+	if p := recover(); p != nil {
+		syscall.Write(2, []byte("aimdb: error: "+faultText(p)+"\n"))
 	}
 }
 
@@ -213,7 +224,10 @@ func closeInBackground(c *core.Closing) error {
 // goReap: see core.ReapDestroyed.
 //
 //export goReap
-func goReap(database C.uint32_t) { core.ReapDestroyed(uint32(database)) }
+func goReap(database C.uint32_t) {
+	defer noted()
+	core.ReapDestroyed(uint32(database))
+}
 
 //export goDestroy
 func goDestroy(handle C.uint64_t, text *C.char) (status C.int32_t) {
@@ -355,34 +369,42 @@ func startWorker(db *core.Database, watcher bool) error {
 }
 
 //export goAddWorker
-func goAddWorker(carried C.uint64_t) { cgo.Handle(carried).Value().(*core.Database).AddWorker() }
+func goAddWorker(carried C.uint64_t) {
+	defer noted()
+	cgo.Handle(carried).Value().(*core.Database).AddWorker()
+}
 
 //export goWorkerLeft
 func goWorkerLeft(carried C.uint64_t) {
+	defer noted()
 	cgo.Handle(carried).Value().(*core.Database).WorkerLeft()
 	cgo.Handle(carried).Delete()
 }
 
 //export goLookAfter
 func goLookAfter(carried C.uint64_t) {
+	defer noted()
 	collectInTime()
 	cgo.Handle(carried).Value().(*core.Consumer).LookAfter()
 }
 
 //export goLogLosses
 func goLogLosses(carried, lagged, failures C.uint64_t) {
+	defer noted()
 	collectInTime()
 	cgo.Handle(carried).Value().(*core.Consumer).LogLosses(uint64(lagged), uint64(failures))
 }
 
 //export goFutexFault
 func goFutexFault(carried C.uint64_t, errno C.int32_t) {
+	defer noted()
 	collectInTime()
 	cgo.Handle(carried).Value().(*core.Consumer).FutexFault(syscall.Errno(errno))
 }
 
 //export goEnded
 func goEnded(carried C.uint64_t) {
+	defer noted()
 	collectInTime()
 	cgo.Handle(carried).Value().(*core.Consumer).End()
 	cgo.Handle(carried).Delete()
