@@ -680,11 +680,14 @@ AIMDB_API aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consum
  * fork and after).
  *
  * Descriptors. It holds none but those of aimdb_reader_fd: closefrom() harms
- * nothing else. RLIMIT_NOFILE stays as it is.
+ * nothing else. Only while all threads of shared consumers are in callbacks it opens
+ * files of /proc/self/task, for some microseconds each. RLIMIT_NOFILE stays as it is.
  *
- * Signals. The library's threads, and those that are inside a call but for its
- * waiting, block all signals but the synchronous ones (SIGSEGV, SIGBUS, SIGFPE,
- * SIGILL, SIGTRAP, SIGABRT, SIGSYS); a call gives the thread back the mask it had.
+ * Signals. The library's threads, and the program's while a call has them in Go,
+ * block all signals but the synchronous ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+ * SIGTRAP, SIGABRT, SIGSYS); the thread then has the mask back that it had. It keeps
+ * it while a call waits, in producer functions, and in calls that do not enter Go
+ * (produce, emit, receive, peek and statistics through the direct door).
  * So sigwaitinfo, signalfd and ppoll see every signal, and handlers run on the
  * program's own threads and stacks, with SA_ONSTACK or without. A profiler by
  * SIGPROF sees callbacks only if they unblock it. Go installs handlers for
