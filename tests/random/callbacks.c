@@ -22,7 +22,8 @@ static void enter(struct frame *frame) {
     CHECK(!sub->freed, "subscription %u is called after its free function", sub->uid);
     CHECK(!sub->refused, "subscription %u is called though refused", sub->uid);
     CHECK(!sub->left, "subscription %u is called though it unsubscribed in its callback", sub->uid);
-    CHECK(atomic_fetch_add(&sub->running, 1) == 0, "subscription %u is called twice at once", sub->uid);
+    CHECK(atomic_fetch_add(&sub->running, 1) == 0, "subscription %u is called twice at once",
+          sub->uid);
     CHECK(frame->emitter != NULL, "subscription %u", sub->uid);
     frame_push(frame);
     keep(frame->emitter);
@@ -130,9 +131,7 @@ static int answer(const struct record *record, const struct value *value, size_t
     case ACCEPTS: return AIMDB_ACCEPT;
     case REJECTS: return AIMDB_REJECT;
     case NO_VERDICT: return chance(50) ? 77 : -1;
-    case REPLACES_BADLY:
-        draft->size = draft->capacity + 1;
-        return AIMDB_REPLACE;
+    case REPLACES_BADLY: draft->size = draft->capacity + 1; return AIMDB_REPLACE;
     case REPLACES: break;
     }
     struct value other = *value;
@@ -145,8 +144,8 @@ static int answer(const struct record *record, const struct value *value, size_t
 static void offered_check(const struct record *record, const aimdb_message_t *message,
                           const aimdb_draft_t *draft) {
     if (self()->handed) /* not in batches */
-        CHECK(message->data == self()->handed, "record %u: a producer function sees %p", record->uid,
-              message->data);
+        CHECK(message->data == self()->handed, "record %u: a producer function sees %p",
+              record->uid, message->data);
     CHECK(message->sequence == 0 && message->lagged == 0, "record %u", record->uid);
     CHECK(message->record == record_handle(record), "record %u", record->uid);
     CHECK(draft->capacity == record->config.payload_max && draft->size == 0, "record %u: draft %zu",
@@ -160,7 +159,8 @@ int on_produce(aimdb_emitter_t *emitter, const aimdb_message_t *message, aimdb_d
     struct frame frame = {IN_PRODUCER, emitter, record->db, NULL, message->data, NULL};
     uint64_t begun = now();
     CHECK(!record->db->quiet, "record %u: producer function after close", record->uid);
-    CHECK(!record->producer_freed, "record %u: producer function after its free function", record->uid);
+    CHECK(!record->producer_freed, "record %u: producer function after its free function",
+          record->uid);
     record->calls++;
     offered_check(record, message, draft);
     struct value value = value_read(record, message->data, message->size);

@@ -36,9 +36,18 @@ static void wrong_database(struct database *db) {
     case 0: EXPECT(CALL(aimdb_start(none)), wrong, "start of a handle that is %s", is); break;
     case 1: EXPECT(CALL(aimdb_close(none, 0)), wrong, "close of a handle that is %s", is); break;
     case 2: EXPECT(CALL(aimdb_destroy(none)), wrong, "destroy of a handle that is %s", is); break;
-    case 3: EXPECT(CALL(aimdb_register(none, "key", NULL, &record)), wrong, "register of a handle that is %s", is); break;
-    case 4: EXPECT(CALL(aimdb_open(none, "key", NULL, AIMDB_ANY_SIZE, &record)), wrong, "open of a handle that is %s", is); break;
-    case 5: EXPECT(CALL(aimdb_database_stats(none, &stats)), wrong, "database_stats of a handle that is %s", is); break;
+    case 3:
+        EXPECT(CALL(aimdb_register(none, "key", NULL, &record)), wrong,
+               "register of a handle that is %s", is);
+        break;
+    case 4:
+        EXPECT(CALL(aimdb_open(none, "key", NULL, AIMDB_ANY_SIZE, &record)), wrong,
+               "open of a handle that is %s", is);
+        break;
+    case 5:
+        EXPECT(CALL(aimdb_database_stats(none, &stats)), wrong,
+               "database_stats of a handle that is %s", is);
+        break;
     }
     CHECK(record == NULL, "a record's handle was written");
 }
@@ -99,14 +108,38 @@ static void wrong_subscription(struct database *db) {
     int fd = -7;
     set wrong = ERR(HANDLE);
     switch (below(8)) {
-    case 0: EXPECT(CALL(aimdb_unsubscribe(consumer, &stats)), wrong, "unsubscribe of a handle that is %s", consumer_is); break;
-    case 1: EXPECT(CALL(aimdb_consumer_stats(consumer, &stats)), wrong, "consumer_stats of a handle that is %s", consumer_is); break;
-    case 2: EXPECT(CALL(aimdb_reader_close(reader, &stats)), wrong, "reader_close of a handle that is %s", reader_is); break;
-    case 3: EXPECT(CALL(aimdb_try_recv(reader, bytes, sizeof bytes, &message)), wrong, "try_recv of a handle that is %s", reader_is); break;
-    case 4: EXPECT(CALL(aimdb_recv(reader, bytes, sizeof bytes, &message, 1000)), wrong, "recv of a handle that is %s", reader_is); break;
-    case 5: EXPECT(CALL(aimdb_recv_batch(reader, bytes, sizeof bytes, &message, 1, &count, 0)), wrong, "recv_batch of a handle that is %s", reader_is); break;
-    case 6: EXPECT(CALL(aimdb_reader_fd(reader, &fd)), wrong, "reader_fd of a handle that is %s", reader_is); break;
-    case 7: EXPECT(CALL(aimdb_reader_stats(reader, &stats)), wrong, "reader_stats of a handle that is %s", reader_is); break;
+    case 0:
+        EXPECT(CALL(aimdb_unsubscribe(consumer, &stats)), wrong,
+               "unsubscribe of a handle that is %s", consumer_is);
+        break;
+    case 1:
+        EXPECT(CALL(aimdb_consumer_stats(consumer, &stats)), wrong,
+               "consumer_stats of a handle that is %s", consumer_is);
+        break;
+    case 2:
+        EXPECT(CALL(aimdb_reader_close(reader, &stats)), wrong,
+               "reader_close of a handle that is %s", reader_is);
+        break;
+    case 3:
+        EXPECT(CALL(aimdb_try_recv(reader, bytes, sizeof bytes, &message)), wrong,
+               "try_recv of a handle that is %s", reader_is);
+        break;
+    case 4:
+        EXPECT(CALL(aimdb_recv(reader, bytes, sizeof bytes, &message, 1000)), wrong,
+               "recv of a handle that is %s", reader_is);
+        break;
+    case 5:
+        EXPECT(CALL(aimdb_recv_batch(reader, bytes, sizeof bytes, &message, 1, &count, 0)), wrong,
+               "recv_batch of a handle that is %s", reader_is);
+        break;
+    case 6:
+        EXPECT(CALL(aimdb_reader_fd(reader, &fd)), wrong, "reader_fd of a handle that is %s",
+               reader_is);
+        break;
+    case 7:
+        EXPECT(CALL(aimdb_reader_stats(reader, &stats)), wrong,
+               "reader_stats of a handle that is %s", reader_is);
+        break;
     }
     CHECK(fd == -7, "a descriptor was written");
 }
@@ -143,7 +176,10 @@ static void wrong_struct(struct database *db) {
     set wrong = ERR(VERSION);
     switch (below(7)) {
     case 0: EXPECT(CALL(aimdb_create(&config, &none)), wrong, "create"); break;
-    case 1: WRONG(aimdb_register(db_handle(db), "no/version", &record_config, &other), wrong | ERR(STATE)); break;
+    case 1:
+        WRONG(aimdb_register(db_handle(db), "no/version", &record_config, &other),
+              wrong | ERR(STATE));
+        break;
     case 2: WRONG(aimdb_subscribe(record_handle(record), &consumer, NULL), wrong); break;
     case 3: WRONG(aimdb_record_stats(record_handle(record), &stats), wrong); break;
     case 4: WRONG(aimdb_record_info(record_handle(record), &info), wrong); break;
@@ -162,8 +198,10 @@ static void wrong_key(struct database *db) {
     long_key[256] = 0;
     aimdb_record_t *record = NULL;
     const char *key = chance(20) ? long_key : keys[below(COUNT(keys))];
-    if (chance(50)) WRONG(aimdb_register(db_handle(db), key, NULL, &record), ERR(KEY) | ERR(STATE));
-    else WRONG(aimdb_open(db_handle(db), key, NULL, AIMDB_ANY_SIZE, &record), ERR(KEY));
+    if (chance(50))
+        WRONG(aimdb_register(db_handle(db), key, NULL, &record), ERR(KEY) | ERR(STATE));
+    else
+        WRONG(aimdb_open(db_handle(db), key, NULL, AIMDB_ANY_SIZE, &record), ERR(KEY));
     CHECK(!record, "a handle was written");
 }
 
@@ -176,7 +214,9 @@ static void wrong_record_config(struct database *db) {
     case 1: config.exact_size = config.payload_max + 1; break;
     case 2: config.buffer = (aimdb_buffer_t)(3 + below(100)); break;
     case 3:
-        if (known) WRONG(aimdb_register(db_handle(db), known->key, NULL, &record), ERR(EXISTS) | ERR(STATE));
+        if (known)
+            WRONG(aimdb_register(db_handle(db), known->key, NULL, &record),
+                  ERR(EXISTS) | ERR(STATE));
         return;
     }
     WRONG(aimdb_register(db_handle(db), "wrong", &config, &record), ERR(ARGUMENT) | ERR(STATE));
@@ -192,7 +232,10 @@ static void wrong_value(struct database *db) {
     size_t produced = 5;
     switch (below(3)) {
     case 0: WRONG(aimdb_produce(record_handle(record), data, size), ERR(SIZE)); break;
-    case 1: WRONG(aimdb_produce(record_handle(record), NULL, 1 + below(100)), ERR(ARGUMENT) | ERR(SIZE)); break;
+    case 1:
+        WRONG(aimdb_produce(record_handle(record), NULL, 1 + below(100)),
+              ERR(ARGUMENT) | ERR(SIZE));
+        break;
     case 2:
         WRONG(aimdb_produce_batch(record_handle(record), data, &size, 1, &produced), ERR(SIZE));
         CHECK(produced == 0, "a batch of record %u says %zu", record->uid, produced);
@@ -223,10 +266,14 @@ static void wrong_receive(struct database *db) {
     size_t count = 0;
     set argument = ERR(ARGUMENT) | ERR(HANDLE), version = ERR(VERSION) | ERR(HANDLE);
     switch (below(5)) {
-    case 0: WRONG(aimdb_recv(reader_handle(sub), bytes, 8, &message, -1 - (int64_t)below(9)), argument); break;
+    case 0:
+        WRONG(aimdb_recv(reader_handle(sub), bytes, 8, &message, -1 - (int64_t)below(9)), argument);
+        break;
     case 1: WRONG(aimdb_try_recv(reader_handle(sub), bytes, 8, NULL), argument); break;
     case 2: WRONG(aimdb_try_recv(reader_handle(sub), bytes, 8, &none), version); break;
-    case 3: WRONG(aimdb_recv_batch(reader_handle(sub), bytes, 8, &none, 1, &count, 0), version); break;
+    case 3:
+        WRONG(aimdb_recv_batch(reader_handle(sub), bytes, 8, &none, 1, &count, 0), version);
+        break;
     case 4: WRONG(aimdb_reader_fd(reader_handle(sub), NULL), argument); break;
     }
 }
@@ -235,10 +282,16 @@ static void null_argument(struct database *db) {
     struct record *record = record_any(db);
     if (!record) return;
     switch (below(8)) {
-    case 7: WRONG(aimdb_close_with(db_handle(db), 0, 2 + (uint32_t)below(1000) * 2), ERR(ARGUMENT)); break;
+    case 7:
+        WRONG(aimdb_close_with(db_handle(db), 0, 2 + (uint32_t)below(1000) * 2), ERR(ARGUMENT));
+        break;
     case 0: EXPECT(CALL(aimdb_create(NULL, NULL)), ERR(ARGUMENT), "create(NULL, NULL)"); break;
-    case 1: WRONG(aimdb_register(db_handle(db), "null", NULL, NULL), ERR(ARGUMENT) | ERR(STATE)); break;
-    case 2: WRONG(aimdb_open(db_handle(db), record->key, NULL, AIMDB_ANY_SIZE, NULL), ERR(ARGUMENT)); break;
+    case 1:
+        WRONG(aimdb_register(db_handle(db), "null", NULL, NULL), ERR(ARGUMENT) | ERR(STATE));
+        break;
+    case 2:
+        WRONG(aimdb_open(db_handle(db), record->key, NULL, AIMDB_ANY_SIZE, NULL), ERR(ARGUMENT));
+        break;
     case 3: WRONG(aimdb_record_stats(record_handle(record), NULL), ERR(ARGUMENT)); break;
     case 4: WRONG(aimdb_database_stats(db_handle(db), NULL), ERR(ARGUMENT)); break;
     case 5: WRONG(aimdb_reader_open(record_handle(record), NULL), ERR(ARGUMENT)); break;
@@ -247,8 +300,8 @@ static void null_argument(struct database *db) {
 }
 
 void do_hostile(struct database *db) {
-    static call_fn *const ways[] = {wrong_database, wrong_record, wrong_subscription, wrong_struct,
-                                    wrong_key, wrong_record_config, wrong_value, wrong_subscribe,
-                                    wrong_receive, null_argument};
+    static call_fn *const ways[] = {
+        wrong_database,      wrong_record, wrong_subscription, wrong_struct,  wrong_key,
+        wrong_record_config, wrong_value,  wrong_subscribe,    wrong_receive, null_argument};
     ways[below(COUNT(ways))](db);
 }

@@ -57,8 +57,8 @@ static void look_record(struct record *record) {
     if (status != AIMDB_OK) return;
     const aimdb_record_stats_t *s = &wide.stats;
     CHECK(wide.tail == (later ? 0 : 7) && wide.beyond == 7, "record_stats of a later struct");
-    CHECK(before <= s->produced && s->produced <= record->begun, "record %u: produced %llu", record->uid,
-          (unsigned long long)s->produced);
+    CHECK(before <= s->produced && s->produced <= record->begun, "record %u: produced %llu",
+          record->uid, (unsigned long long)s->produced);
     CHECK(s->memory == record_memory(record), "record %u: memory %llu, not %llu", record->uid,
           (unsigned long long)s->memory, (unsigned long long)record_memory(record));
     if (record->config.buffer != AIMDB_MAILBOX) return;
@@ -91,7 +91,8 @@ static void look_info(struct record *record) {
     if (status != AIMDB_OK) return;
     bool ring = record->config.buffer == AIMDB_RING;
     CHECK(strcmp(info.key, record->key) == 0 && strcmp(info.type_name, record->type_name) == 0 &&
-              info.buffer == record->config.buffer && info.payload_max == record->config.payload_max &&
+              info.buffer == record->config.buffer &&
+              info.payload_max == record->config.payload_max &&
               info.exact_size == record->config.exact_size &&
               info.capacity == (ring ? record->config.capacity : 1),
           "info of record %u", record->uid);
@@ -103,9 +104,14 @@ void do_look(struct database *db) {
     struct record *record = record_any(db);
     switch (below(6)) {
     case 0: look_database(db); return;
-    case 1: if (record) look_info(record); return;
-    case 2: if (record) look_record(record); return;
-    default: if (sub) (pull ? look_reader : look_consumer)(sub);
+    case 1:
+        if (record) look_info(record);
+        return;
+    case 2:
+        if (record) look_record(record);
+        return;
+    default:
+        if (sub) (pull ? look_reader : look_consumer)(sub);
     }
 }
 
@@ -115,7 +121,9 @@ void do_open(struct database *db) {
     struct record *record = record_any(db);
     if (!record) return;
     bool other_type = chance(10), unknown = chance(10);
-    const char *type = other_type ? "another" : chance(50) && record->type_name[0] ? record->type_name : NULL;
+    const char *type = other_type                           ? "another"
+                       : chance(50) && record->type_name[0] ? record->type_name
+                                                            : NULL;
     size_t exact = chance(50) ? AIMDB_ANY_SIZE : record->config.exact_size;
     aimdb_record_t *handle = NULL;
     struct range range = range_begin(db);
@@ -126,8 +134,10 @@ void do_open(struct database *db) {
     if (unknown || other_type)
         allowed = (allowed & ~IN(AIMDB_OK)) | (unknown ? ERR(NOT_FOUND) : ERR(TYPE));
     EXPECT(status, allowed, "open %s, phases %d-%d", record->key, range.from, range.to);
-    if (status == AIMDB_OK) CHECK(handle == record_handle(record), "open gave another handle");
-    else CHECK(handle == NULL, "open wrote a handle with %s", status_name(status));
+    if (status == AIMDB_OK)
+        CHECK(handle == record_handle(record), "open gave another handle");
+    else
+        CHECK(handle == NULL, "open wrote a handle with %s", status_name(status));
 }
 
 /* A record of mute values has its producer function set at any time, since that
@@ -143,7 +153,8 @@ static void set_producer(struct record *record, aimdb_record_t *handle) {
     range_end(&range);
     set allowed = allowed_setup(&range, was == 0 ? IN(AIMDB_OK) : ERR(EXISTS));
     if (was) allowed |= ERR(EXISTS);
-    EXPECT(status, allowed, "set_producer of record %u, phases %d-%d", record->uid, range.from, range.to);
+    EXPECT(status, allowed, "set_producer of record %u, phases %d-%d", record->uid, range.from,
+           range.to);
     if (first) record->has_producer = status == AIMDB_OK ? 2 : 0;
 }
 
@@ -162,7 +173,8 @@ void do_register(struct database *db) {
     if (!record) return;
     aimdb_record_t *handle = NULL;
     struct range range = range_begin(db);
-    aimdb_status_t status = CALL(aimdb_register(db_handle(db), record->key, &record->config, &handle));
+    aimdb_status_t status =
+        CALL(aimdb_register(db_handle(db), record->key, &record->config, &handle));
     range_end(&range);
     EXPECT(status, allowed_setup(&range, IN(AIMDB_OK)), "register %s, phases %d-%d", record->key,
            range.from, range.to);

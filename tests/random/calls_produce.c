@@ -9,8 +9,10 @@ static void *packed(size_t size) { return size ? malloc(size) : NULL; }
 
 static set outcome_of(enum verdict verdict) {
     switch (verdict) {
-    case ACCEPTS: case REPLACES: return IN(AIMDB_OK);
-    case REJECTS: case NO_VERDICT: return IN(AIMDB_REJECTED);
+    case ACCEPTS:
+    case REPLACES: return IN(AIMDB_OK);
+    case REJECTS:
+    case NO_VERDICT: return IN(AIMDB_REJECTED);
     case REPLACES_BADLY: return ERR(SIZE);
     }
     return 0;
@@ -23,7 +25,8 @@ static set allowed_at_depth(const struct range *range, set outcome) {
     set allowed = allowed_produce(range, outcome);
     if (me->emitting > AIMDB_DEPTH_MAX)
         allowed = (allowed & ~(outcome & (IN(AIMDB_OK) | IN(AIMDB_REJECTED)))) | ERR(DEPTH);
-    else if (me->emitting + me->other > AIMDB_DEPTH_MAX) allowed |= ERR(DEPTH);
+    else if (me->emitting + me->other > AIMDB_DEPTH_MAX)
+        allowed |= ERR(DEPTH);
     return allowed;
 }
 
@@ -76,7 +79,8 @@ void send_value(struct record *record, const struct frame *with, size_t size, un
  * close drains. */
 static void send_kept(struct record *record, aimdb_emitter_t *kept) {
     struct value value = value_next(record, value_size(record), 0, VALUE_NESTED);
-    set outcome = record->db->done < CLOSING ? 0 : outcome_of(value_fate(record, &value, value.size).verdict);
+    set outcome =
+        record->db->done < CLOSING ? 0 : outcome_of(value_fate(record, &value, value.size).verdict);
     send(record, kept, value, outcome | ERR(EMITTER) | ERR(HANDLE) | ERR(DEPTH));
 }
 
@@ -92,7 +96,8 @@ void do_produce(struct database *db) {
     if (!record) return;
     unsigned count = chance(20) ? 1 + (unsigned)below(60) : 1;
     unsigned hops = chance(40) ? 1 + (unsigned)below(3) : 0;
-    for (unsigned i = 0; i < count; i++) send_value(record, self()->top, value_size(record), hops, 0);
+    for (unsigned i = 0; i < count; i++)
+        send_value(record, self()->top, value_size(record), hops, 0);
 }
 
 static bool has_producer(const struct record *record) {
@@ -142,11 +147,12 @@ static void batch_check(const struct batch *batch, const struct range *range, ai
         CHECK(produced == batch->count, "batch of record %u", record->uid);
         return;
     }
-    CHECK(produced < batch->count, "batch of record %u answered %s", record->uid, status_name(status));
+    CHECK(produced < batch->count, "batch of record %u answered %s", record->uid,
+          status_name(status));
     if (produced == batch->count) return;
     const struct fate *fate = &batch->fates[produced];
-    EXPECT(status, allowed_at_depth(range, outcome_of(fate->verdict)), "batch of record %u, value %zu",
-           record->uid, produced);
+    EXPECT(status, allowed_at_depth(range, outcome_of(fate->verdict)),
+           "batch of record %u, value %zu", record->uid, produced);
     note_outcome(record, status, fate);
 }
 
@@ -163,9 +169,8 @@ void do_batch(struct database *db) {
     batch.record->begun += batch.count;
     size_t produced = SIZE_MAX;
     struct range range = range_begin(db);
-    aimdb_status_t status =
-        CALL(aimdb_produce_batch(record_handle(batch.record), batch.data, batch.sizes, batch.count,
-                                 &produced));
+    aimdb_status_t status = CALL(aimdb_produce_batch(record_handle(batch.record), batch.data,
+                                                     batch.sizes, batch.count, &produced));
     range_end(&range);
     self()->handed = outer;
     if (batch.count > 0) batch_check(&batch, &range, status, produced);
@@ -179,7 +184,8 @@ void do_emit(struct database *db) {
     struct record *record = record_any(db);
     if (record && top && top->emitter && top->db == db)
         send_value(record, top, value_size(record), chance(30), 0);
-    else do_produce(db);
+    else
+        do_produce(db);
 }
 
 /* To a record of another database, too many bytes, or with an emitter that is none. */
@@ -201,12 +207,14 @@ void do_emit_wrongly(struct database *db) {
         send_kept(record, (aimdb_emitter_t *)kept);
         return;
     }
-    aimdb_emitter_t *emitter = kept ? (aimdb_emitter_t *)kept : (aimdb_emitter_t *)no_handle(DATABASE, db);
+    aimdb_emitter_t *emitter =
+        kept ? (aimdb_emitter_t *)kept : (aimdb_emitter_t *)no_handle(DATABASE, db);
     /* One that was kept may be of a callback that still runs: then the size is wrong. */
     size_t size = most + 1;
     unsigned char *data = calloc(1, size);
     EXPECT(CALL(aimdb_emit(emitter, record_handle(record), data, size)),
-           ERR(EMITTER) | (kept ? ERR(SIZE) | ERR(HANDLE) | ERR(DEPTH) | ERR(STATE) | IN(AIMDB_CLOSED) : 0),
+           ERR(EMITTER) |
+               (kept ? ERR(SIZE) | ERR(HANDLE) | ERR(DEPTH) | ERR(STATE) | IN(AIMDB_CLOSED) : 0),
            "emit with an emitter that %s", kept ? "was kept" : "is none");
     free(data);
 }

@@ -116,8 +116,9 @@ static void note_answer(struct receive *r, aimdb_status_t status, const aimdb_me
 
 static void not_too_early(const struct receive *r, aimdb_status_t status, int64_t timeout) {
     uint64_t took = now() - r->begun;
-    CHECK(status != AIMDB_TIMEOUT || took >= (uint64_t)timeout, "reader %u: TIMEOUT after %llu of %lld ns",
-          r->sub->uid, (unsigned long long)took, (long long)timeout);
+    CHECK(status != AIMDB_TIMEOUT || took >= (uint64_t)timeout,
+          "reader %u: TIMEOUT after %llu of %lld ns", r->sub->uid, (unsigned long long)took,
+          (long long)timeout);
 }
 
 aimdb_status_t receive_once(struct subscription *sub, bool roomy) {
@@ -150,8 +151,9 @@ static aimdb_status_t wait_once(struct subscription *sub, int64_t timeout, bool 
     aimdb_status_t status =
         CALL(aimdb_recv(reader_handle(sub), buffer.data, buffer.capacity, &message, timeout));
     set nothing = timeout == 0 ? IN(AIMDB_EMPTY) : IN(AIMDB_TIMEOUT);
-    EXPECT(status, allowed_receive(&r, nothing, buffer.capacity), "recv of reader %u, timeout %lld, phases %d-%d",
-           sub->uid, (long long)timeout, r.range.from, r.range.to);
+    EXPECT(status, allowed_receive(&r, nothing, buffer.capacity),
+           "recv of reader %u, timeout %lld, phases %d-%d", sub->uid, (long long)timeout,
+           r.range.from, r.range.to);
     not_too_early(&r, status, timeout);
     note_answer(&r, status, &message, &buffer);
     receive_end(&r);
@@ -195,14 +197,15 @@ static aimdb_message_t *message_at(void *messages, size_t stride, size_t i) {
     return (aimdb_message_t *)((char *)messages + i * stride);
 }
 
-static void note_batch(struct receive *r, const struct buffer *buffer, void *messages, size_t stride,
-                       size_t count) {
+static void note_batch(struct receive *r, const struct buffer *buffer, void *messages,
+                       size_t stride, size_t count) {
     size_t at = 0;
     note_begin(r->sub);
     for (size_t i = 0; i < count; i++) {
         const aimdb_message_t *message = message_at(messages, stride, i);
-        CHECK(message->size == 0 || at + message->size <= buffer->capacity, "batch of reader %u: value %zu ends at %zu of %zu",
-              r->sub->uid, i, at + message->size, buffer->capacity);
+        CHECK(message->size == 0 || at + message->size <= buffer->capacity,
+              "batch of reader %u: value %zu ends at %zu of %zu", r->sub->uid, i,
+              at + message->size, buffer->capacity);
         note_message(r->sub, message, buffer->data + (buffer->data ? at : 0));
         at += (message->size + 7) / 8 * 8;
     }
@@ -236,7 +239,8 @@ void do_recv_batch(struct database *db) {
     if (status == AIMDB_OK) {
         CHECK(count >= 1 && count <= max, "batch of reader %u: %zu of %zu", sub->uid, count, max);
         note_batch(&r, &buffer, messages, stride, count <= max ? count : 0);
-    } else note_no_batch(&r, status, &messages[0].message, &buffer, count);
+    } else
+        note_no_batch(&r, status, &messages[0].message, &buffer, count);
     receive_end(&r);
     free(buffer.data);
 }
@@ -295,7 +299,8 @@ void do_epoll(struct database *db) {
     close(loop);
 }
 
-/* Peek ------------------------------------------------------------------------------------------ */
+/* Peek ------------------------------------------------------------------------------------------
+ */
 
 void do_peek(struct database *db) {
     struct record *record = record_any(db);
@@ -303,16 +308,20 @@ void do_peek(struct database *db) {
     struct buffer buffer = buffer_make(some_capacity(record, false));
     aimdb_message_t message = AIMDB_MESSAGE_INIT;
     struct range range = range_begin(db);
-    aimdb_status_t status = CALL(aimdb_peek(record_handle(record), buffer.data, buffer.capacity, &message));
+    aimdb_status_t status =
+        CALL(aimdb_peek(record_handle(record), buffer.data, buffer.capacity, &message));
     range_end(&range);
     set allowed = allowed_look(&range);
-    if (record->config.buffer == AIMDB_RING) allowed = (allowed & ~IN(AIMDB_OK)) | ERR(UNSUPPORTED);
+    if (record->config.buffer == AIMDB_RING)
+        allowed = (allowed & ~IN(AIMDB_OK)) | ERR(UNSUPPORTED);
     else if (allowed & IN(AIMDB_OK)) {
         allowed |= IN(AIMDB_EMPTY);
         if (buffer.capacity < record->config.payload_max) allowed |= ERR(TOO_SMALL);
     }
     EXPECT(status, allowed, "peek at record %u, phases %d-%d", record->uid, range.from, range.to);
-    if (status == AIMDB_OK) seen_peek(record, &message);
-    else buffer_untouched(&buffer, "peek");
+    if (status == AIMDB_OK)
+        seen_peek(record, &message);
+    else
+        buffer_untouched(&buffer, "peek");
     free(buffer.data);
 }

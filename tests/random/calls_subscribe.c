@@ -45,7 +45,8 @@ void do_subscribe(struct database *db) {
 }
 
 static void ended_well(struct subscription *sub) {
-    if (sub->has_free) CHECK(sub->freed == 1, "unsubscribe answered OK before the free function of %u", sub->uid);
+    if (sub->has_free)
+        CHECK(sub->freed == 1, "unsubscribe answered OK before the free function of %u", sub->uid);
     CHECK(!sub->running, "unsubscribe answered OK while a callback of %u runs", sub->uid);
     sub->quiet = true;
     if (atomic_fetch_add(&sub->ended, 1) > 0) return;
@@ -82,8 +83,9 @@ static void unsubscribe(struct subscription *sub) {
     if (status < 0) return;
     if (own) sub->left = true;
     if (own && wants)
-        CHECK(last.delivered == sub->seen, "subscription %u: last account inside: delivered %llu, seen %llu",
-              sub->uid, (unsigned long long)last.delivered, (unsigned long long)sub->seen);
+        CHECK(last.delivered == sub->seen,
+              "subscription %u: last account inside: delivered %llu, seen %llu", sub->uid,
+              (unsigned long long)last.delivered, (unsigned long long)sub->seen);
     if (wants) account_last(sub, &last, before, status == AIMDB_IN_PROGRESS);
     if (status == AIMDB_OK && !inside()) ended_well(sub);
 }

@@ -82,9 +82,12 @@ static bool all_freed(const struct database *db) {
 /* With one reference, the caller's, and db->ending its own. */
 void end_database(struct database *db) {
     uint64_t way = below(3);
-    if (way == 0) end_at_rest(db);
-    else if (way == 1 || !tells_its_end(db)) end_under_way(db);
-    else end_at_once(db);
+    if (way == 0)
+        end_at_rest(db);
+    else if (way == 1 || !tells_its_end(db))
+        end_under_way(db);
+    else
+        end_at_once(db);
     if (db->done == STARTED) close_database(db, 0);
     if (db->done < DESTROYED) {
         EXPECT(destroy_database(db), IN(AIMDB_OK), "destroy at the end, phase %d", (int)db->done);

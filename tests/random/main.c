@@ -81,7 +81,8 @@ static void end_all(void) {
         if (db) {
             db->left = 0;
             maybe_end(db);
-        } else nap(1000000);
+        } else
+            nap(1000000);
     }
 }
 
@@ -123,16 +124,17 @@ static void set_option(int option, const char *value) {
 
 static void read_options(int argc, char **argv) {
     static const struct option known[] = {
-        {"seed", 1, NULL, 's'},     {"seconds", 1, NULL, 't'},    {"threads", 1, NULL, 'n'},
-        {"profile", 1, NULL, 'p'},  {"patience", 1, NULL, 'w'},   {"keep-going", 0, NULL, 'k'},
-        {"verbose", 0, NULL, 'v'},  {NULL, 0, NULL, 0},
+        {"seed", 1, NULL, 's'},    {"seconds", 1, NULL, 't'},  {"threads", 1, NULL, 'n'},
+        {"profile", 1, NULL, 'p'}, {"patience", 1, NULL, 'w'}, {"keep-going", 0, NULL, 'k'},
+        {"verbose", 0, NULL, 'v'}, {NULL, 0, NULL, 0},
     };
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     options.seed = mix((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec) % 1000000000;
     options.profile = profile_named("default");
     options.argc = argc, options.argv = argv;
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) set_option(option, optarg);
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;)
+        set_option(option, optarg);
     if (optind != argc || options.threads < 1) usage();
 }
 
@@ -140,8 +142,8 @@ int main(int argc, char **argv) {
     read_options(argc, argv);
     report_start();
     const char *door = getenv("AIMDB_DOOR");
-    printf("seed %llu profile %s door %s\n", (unsigned long long)options.seed, options.profile->name,
-           door && door[0] ? door : "default");
+    printf("seed %llu profile %s door %s\n", (unsigned long long)options.seed,
+           options.profile->name, door && door[0] ? door : "default");
     fflush(stdout);
     run();
     report_counts();

@@ -31,13 +31,13 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
-    DATABASES = 8,     /* at once */
-    RECORDS = 10,      /* of a database */
+    DATABASES = 8,       /* at once */
+    RECORDS = 10,        /* of a database */
     SUBSCRIPTIONS = 400, /* of a database, ever */
-    LIVE = 24,         /* of a database, at once */
-    ORDER = 1024,      /* newest values of a record whose order is compared */
-    WINDOW = 1024,     /* newest values of a shared reader that are looked at for doubles */
-    FROM = 32,         /* producers whose order a subscription follows at once */
+    LIVE = 24,           /* of a database, at once */
+    ORDER = 1024,        /* newest values of a record whose order is compared */
+    WINDOW = 1024,       /* newest values of a shared reader that are looked at for doubles */
+    FROM = 32,           /* producers whose order a subscription follows at once */
 };
 
 struct options {
@@ -170,7 +170,7 @@ void fail(const char *file, int line, const char *rule, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 #define CHECK(condition, ...)                                                                      \
     do {                                                                                           \
-        if (!(condition)) fail(__FILE__, __LINE__, #condition, __VA_ARGS__);        \
+        if (!(condition)) fail(__FILE__, __LINE__, #condition, __VA_ARGS__);                       \
     } while (0)
 const char *status_name(aimdb_status_t status);
 void site_list(struct site *site);
@@ -191,9 +191,9 @@ struct subscription {
     bool has_free, has_lag;
     _Atomic uintptr_t handle; /* 0 until it is known */
     atomic_bool refused;
-    atomic_int ends, ended;   /* ends tried, ends that answered OK */
-    atomic_bool left;         /* it unsubscribed itself from its own callback */
-    atomic_bool quiet;        /* no callback may begin or run */
+    atomic_int ends, ended; /* ends tried, ends that answered OK */
+    atomic_bool left;       /* it unsubscribed itself from its own callback */
+    atomic_bool quiet;      /* no callback may begin or run */
     atomic_int running, freed;
     atomic_int receiving;
     atomic_int fd; /* -1 until it is known */
@@ -235,8 +235,8 @@ struct database {
     atomic_bool quiet; /* a close said that no callback runs */
     atomic_int refs;
     atomic_bool sealed, ending;
-    atomic_long left;     /* calls until it is ended */
-    atomic_int answered;  /* a close's OK (1) or TIMEOUT (2) */
+    atomic_long left;        /* calls until it is ended */
+    atomic_int answered;     /* a close's OK (1) or TIMEOUT (2) */
     atomic_bool readers_too; /* a close was to wait for readers */
     atomic_bool refused;     /* an emission was, by a close */
     bool has_log;
@@ -282,8 +282,9 @@ static inline aimdb_reader_t *reader_handle(const struct subscription *s) {
 enum kind { DATABASE, RECORD, CONSUMER, READER, EMITTER, KINDS };
 void ended_add(enum kind kind, uintptr_t handle);
 uintptr_t ended_any(enum kind kind); /* 0 if there is none */
-uintptr_t no_handle(enum kind kind, struct database *db); /* ended, made up, of another type, NULL */
-const char *no_handle_is(void); /* this thread's last one, in a word */
+uintptr_t no_handle(enum kind kind,
+                    struct database *db); /* ended, made up, of another type, NULL */
+const char *no_handle_is(void);           /* this thread's last one, in a word */
 
 /* Rules --------------------------------------------------------------------------------- */
 
@@ -334,7 +335,8 @@ void on_producer_free(void *user);
 void on_log(aimdb_log_level_t level, const char *text, void *user);
 void on_config_free(void *user);
 
-/* The calls: each does one or a few, checked ---------------------------------------------------- */
+/* The calls: each does one or a few, checked ----------------------------------------------------
+ */
 
 typedef void call_fn(struct database *db);
 call_fn do_produce, do_batch, do_emit, do_emit_wrongly, do_dive;
@@ -345,7 +347,7 @@ call_fn do_start, do_close, do_destroy, do_brief_database;
 
 void send_value(struct record *record, const struct frame *with, size_t size, unsigned hops,
                 unsigned flags);
-void poke(struct record *record); /* one value that is accepted */
+void poke(struct record *record);                                  /* one value that is accepted */
 aimdb_status_t receive_once(struct subscription *sub, bool roomy); /* try_recv, checked */
 aimdb_status_t close_reader(struct subscription *sub);
 aimdb_status_t close_database(struct database *db, int64_t timeout);
@@ -353,7 +355,8 @@ aimdb_status_t destroy_database(struct database *db);
 aimdb_status_t start_database(struct database *db);
 bool descriptor_ready(int fd, int timeout_ms);
 
-/* Rest and end ------------------------------------------------------------------------------------ */
+/* Rest and end ------------------------------------------------------------------------------------
+ */
 
 void seal(struct database *db); /* nobody else calls with it when this returns */
 void unseal(struct database *db);
@@ -361,18 +364,19 @@ void rest_check(struct database *db); /* sealed, and this thread in no callback 
 void do_rest(struct database *db);
 void end_database(struct database *db);
 
-/* Profiles ------------------------------------------------------------------------------------------ */
+/* Profiles
+ * ------------------------------------------------------------------------------------------ */
 
 struct profile {
     const char *name, *what;
     int databases, records;
-    long life;             /* calls in a database's life, about */
-    unsigned buffers[3];   /* weights: ring, latest, mailbox */
-    double shared;         /* of 100 subscriptions */
-    double naps, inner;    /* of 100 callbacks: sleep, call the library */
-    double large;          /* of 100 records: values up to 64 KiB */
-    double producers;      /* of 100 records: with a producer function */
-    double patient;        /* of 100 records: capacities that lose nothing */
+    long life;           /* calls in a database's life, about */
+    unsigned buffers[3]; /* weights: ring, latest, mailbox */
+    double shared;       /* of 100 subscriptions */
+    double naps, inner;  /* of 100 callbacks: sleep, call the library */
+    double large;        /* of 100 records: values up to 64 KiB */
+    double producers;    /* of 100 records: with a producer function */
+    double patient;      /* of 100 records: capacities that lose nothing */
     const struct weight {
         call_fn *call;
         unsigned weight;

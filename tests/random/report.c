@@ -8,10 +8,31 @@
 #include <unistd.h>
 
 static const char *const names[] = {
-    "ERR_INTERNAL", "ERR_UNSUPPORTED", "ERR_FORKED", "ERR_EMITTER", "ERR_DEPTH",
-    "ERR_NO_DESCRIPTORS", "ERR_NO_THREADS", "ERR_NO_MEMORY", "ERR_VERSION", "ERR_TOO_SMALL",
-    "ERR_SIZE", "ERR_TYPE", "ERR_NOT_FOUND", "ERR_EXISTS", "ERR_KEY", "ERR_STATE", "ERR_HANDLE",
-    "ERR_ARGUMENT", "OK", "EMPTY", "LAGGED", "TIMEOUT", "CLOSED", "REJECTED", "IN_PROGRESS",
+    "ERR_INTERNAL",
+    "ERR_UNSUPPORTED",
+    "ERR_FORKED",
+    "ERR_EMITTER",
+    "ERR_DEPTH",
+    "ERR_NO_DESCRIPTORS",
+    "ERR_NO_THREADS",
+    "ERR_NO_MEMORY",
+    "ERR_VERSION",
+    "ERR_TOO_SMALL",
+    "ERR_SIZE",
+    "ERR_TYPE",
+    "ERR_NOT_FOUND",
+    "ERR_EXISTS",
+    "ERR_KEY",
+    "ERR_STATE",
+    "ERR_HANDLE",
+    "ERR_ARGUMENT",
+    "OK",
+    "EMPTY",
+    "LAGGED",
+    "TIMEOUT",
+    "CLOSED",
+    "REJECTED",
+    "IN_PROGRESS",
     "BLOCKED",
 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -55,7 +76,8 @@ static void add_up(const struct site *first, uint64_t sums[32]) {
 static bool is_first(const struct site *site) {
     size_t length = name_length(site->text);
     for (const struct site *s = sites; s != site; s = s->next)
-        if (name_length(s->text) == length && memcmp(s->text, site->text, length) == 0) return false;
+        if (name_length(s->text) == length && memcmp(s->text, site->text, length) == 0)
+            return false;
     return true;
 }
 

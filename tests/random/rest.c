@@ -14,11 +14,14 @@ static int all_waiters(const struct database *db) {
     return sum;
 }
 
-static bool runs(const struct database *db) { return db->done == STARTED && db->tries[CLOSING] == 0; }
+static bool runs(const struct database *db) {
+    return db->done == STARTED && db->tries[CLOSING] == 0;
+}
 
 static bool mailbox_empty(struct record *record) {
     aimdb_record_stats_t stats = AIMDB_RECORD_STATS_INIT;
-    return CALL(aimdb_record_stats(record_handle(record), &stats)) != AIMDB_OK || stats.pending == 0;
+    return CALL(aimdb_record_stats(record_handle(record), &stats)) != AIMDB_OK ||
+           stats.pending == 0;
 }
 
 static void close_readers(struct record *record) {
@@ -39,8 +42,10 @@ static void wake_waiters(struct record *record) {
         if (mailbox && pokes > 20) close_readers(record);
         if (mailbox) AWAIT(record->waiters < waiters || mailbox_empty(record));
         poke(record);
-        if (mailbox) AWAIT(record->waiters < waiters || mailbox_empty(record));
-        else AWAIT(record->waiters < waiters || !runs(record->db));
+        if (mailbox)
+            AWAIT(record->waiters < waiters || mailbox_empty(record));
+        else
+            AWAIT(record->waiters < waiters || !runs(record->db));
     }
 }
 
@@ -79,9 +84,12 @@ static void settle(struct database *db) {
         struct subscription *sub = db->subs[i];
         if (sub->pull || sub->refused) continue;
         if (sub->ends || db->done >= QUIET) {
-            if (sub->has_free) AWAIT(sub->freed > 0);
-            else AWAIT(sub->running == 0);
-        } else if (db->done == STARTED) AWAIT(idle(sub));
+            if (sub->has_free)
+                AWAIT(sub->freed > 0);
+            else
+                AWAIT(sub->running == 0);
+        } else if (db->done == STARTED)
+            AWAIT(idle(sub));
     }
 }
 
@@ -104,18 +112,25 @@ static const char *about(const struct subscription *sub, const aimdb_consumer_st
     static _Thread_local char text[300];
     static const char *const buffers[] = {"ring", "latest", "mailbox"};
     snprintf(text, sizeof text,
-             "%s%s %u on %s %u of %zu, phase %d answered %d, seen %llu told %llu first %llu last %llu, ends %d%s",
-             sub->crowded ? "crowded " : sub->shared ? "shared " : "", sub->pull ? "reader" : "consumer", sub->uid,
-             buffers[sub->record->config.buffer], sub->record->uid, sub->record->config.capacity,
-             (int)sub->record->db->done, (int)sub->record->db->answered, (unsigned long long)sub->seen, (unsigned long long)sub->told,
-             (unsigned long long)sub->first, (unsigned long long)sub->last, (int)sub->ends,
+             "%s%s %u on %s %u of %zu, phase %d answered %d, seen %llu told %llu first %llu last "
+             "%llu, ends %d%s",
+             sub->crowded  ? "crowded "
+             : sub->shared ? "shared "
+                           : "",
+             sub->pull ? "reader" : "consumer", sub->uid, buffers[sub->record->config.buffer],
+             sub->record->uid, sub->record->config.capacity, (int)sub->record->db->done,
+             (int)sub->record->db->answered, (unsigned long long)sub->seen,
+             (unsigned long long)sub->told, (unsigned long long)sub->first,
+             (unsigned long long)sub->last, (int)sub->ends,
              sub->own_account ? ", account from inside" : "");
     size_t used = strlen(text);
     if (s)
-        snprintf(text + used, sizeof text - used, "; offered %llu delivered %llu lagged %llu skipped %llu pending %llu abandoned %llu",
-                 (unsigned long long)s->offered, (unsigned long long)s->delivered,
-                 (unsigned long long)s->lagged, (unsigned long long)s->skipped,
-                 (unsigned long long)s->pending, (unsigned long long)s->abandoned);
+        snprintf(
+            text + used, sizeof text - used,
+            "; offered %llu delivered %llu lagged %llu skipped %llu pending %llu abandoned %llu",
+            (unsigned long long)s->offered, (unsigned long long)s->delivered,
+            (unsigned long long)s->lagged, (unsigned long long)s->skipped,
+            (unsigned long long)s->pending, (unsigned long long)s->abandoned);
     return text;
 }
 
@@ -143,7 +158,8 @@ static void check_begin(const struct subscription *sub, const aimdb_consumer_sta
         SAME(sub->first - 1 - sub->told_before_first, start, sub);
 }
 
-static void check_end(const struct subscription *sub, const aimdb_consumer_stats_t *s, uint64_t total) {
+static void check_end(const struct subscription *sub, const aimdb_consumer_stats_t *s,
+                      uint64_t total) {
     if (sub->crowded || sub->seen == 0) return;
     if (sub->record->config.buffer == AIMDB_RING && told_all(sub)) {
         uint64_t behind = s->pending + s->abandoned + (s->lagged - sub->told);
@@ -159,7 +175,8 @@ static void check_seen(const struct subscription *sub, const aimdb_consumer_stat
         CHECK(s->callback_ns >= sub->ns / 10 * 9, "subscription %u: %llu ns in callbacks, not %llu",
               sub->uid, (unsigned long long)s->callback_ns, (unsigned long long)sub->ns);
     }
-    if (told_all(sub)) CHECK(s->lagged >= sub->told, "subscription %u: lagged %llu, told %llu", sub->uid,
+    if (told_all(sub))
+        CHECK(s->lagged >= sub->told, "subscription %u: lagged %llu, told %llu", sub->uid,
               (unsigned long long)s->lagged, (unsigned long long)sub->told);
 }
 
@@ -177,8 +194,9 @@ static void check_live(struct subscription *sub) {
     if (!sub->pull) SAME(s->pending, 0u, sub);
     if (s->pending + s->abandoned == 0 && told_all(sub)) SAME(s->lagged, sub->told, sub);
     if (sub->pull && sub->fd >= 0 && (s->pending > 0 || closed))
-        CHECK(descriptor_ready(sub->fd, 0), "reader %u: %llu pending%s, its descriptor is not readable",
-              sub->uid, (unsigned long long)s->pending, closed ? ", closed" : "");
+        CHECK(descriptor_ready(sub->fd, 0),
+              "reader %u: %llu pending%s, its descriptor is not readable", sub->uid,
+              (unsigned long long)s->pending, closed ? ", closed" : "");
 }
 
 /* What the last account said, now that all calls that were under way are over. */
@@ -187,10 +205,13 @@ static void check_over(const struct subscription *sub) {
     if (!sub->has_account || sub->record->config.buffer == AIMDB_MAILBOX) return;
     SAME(s->pending, 0u, sub);
     SAME(s->delivered, sub->seen, sub);
-    if (told_all(sub)) CHECK(s->lagged >= sub->told, "subscription %u: lagged %llu, told %llu", sub->uid,
+    if (told_all(sub))
+        CHECK(s->lagged >= sub->told, "subscription %u: lagged %llu, told %llu", sub->uid,
               (unsigned long long)s->lagged, (unsigned long long)sub->told);
     if (!sub->own_account && !sub->pull) SAME(s->failures, sub->failures, sub);
-    if (sub->record->config.buffer != AIMDB_RING || sub->crowded || sub->seen == 0 || !told_all(sub)) return;
+    if (sub->record->config.buffer != AIMDB_RING || sub->crowded || sub->seen == 0 ||
+        !told_all(sub))
+        return;
     uint64_t start = sub->first - 1 - sub->told_before_first, end = start + s->offered;
     check_begin(sub, s, start);
     CHECK(sub->account_before <= end && end <= sub->account_after,
@@ -200,7 +221,9 @@ static void check_over(const struct subscription *sub) {
     SAME(sub->last + sub->told_since + s->abandoned + (s->lagged - sub->told), end, sub);
 }
 
-static bool live(const struct subscription *sub) { return sub->handle && !sub->refused && !sub->ends; }
+static bool live(const struct subscription *sub) {
+    return sub->handle && !sub->refused && !sub->ends;
+}
 
 /* Records and the database ------------------------------------------------------------------ */
 
@@ -224,19 +247,22 @@ static void check_peek(struct record *record, const aimdb_record_stats_t *stats)
     EXPECT(status, IN(there ? AIMDB_OK : AIMDB_EMPTY), "peek at record %u at rest", record->uid);
     if (status == AIMDB_OK) {
         seen_peek(record, &message);
-        if (latest) CHECK(message.sequence == record->ok, "peek at record %u: value %llu of %llu",
-                  record->uid, (unsigned long long)message.sequence, (unsigned long long)record->ok);
+        if (latest)
+            CHECK(message.sequence == record->ok, "peek at record %u: value %llu of %llu",
+                  record->uid, (unsigned long long)message.sequence,
+                  (unsigned long long)record->ok);
     }
     free(data);
 }
 
 #define OF_RECORD(got, want)                                                                       \
-    CHECK((uint64_t)(got) == (uint64_t)(want), "record %u: " #got " %llu, " #want " %llu", record->uid,        \
-          (unsigned long long)(got), (unsigned long long)(want))
+    CHECK((uint64_t)(got) == (uint64_t)(want), "record %u: " #got " %llu, " #want " %llu",         \
+          record->uid, (unsigned long long)(got), (unsigned long long)(want))
 
 static void check_record(struct record *record) {
     aimdb_record_stats_t s = AIMDB_RECORD_STATS_INIT;
-    EXPECT(CALL(aimdb_record_stats(record_handle(record), &s)), IN(AIMDB_OK), "record_stats at rest");
+    EXPECT(CALL(aimdb_record_stats(record_handle(record), &s)), IN(AIMDB_OK),
+           "record_stats at rest");
     OF_RECORD(s.produced, record->ok);
     OF_RECORD(s.bytes, record->bytes);
     OF_RECORD(s.rejected, record->rejected);
@@ -244,8 +270,9 @@ static void check_record(struct record *record) {
     OF_RECORD(s.memory, record_memory(record));
     uint64_t readers = count_live(record->db, record, false) + count_live(record->db, record, true);
     OF_RECORD(s.readers, readers);
-    CHECK(s.producer_ns >= record->calls_ns / 10 * 9, "record %u: %llu ns in the producer function, not %llu",
-          record->uid, (unsigned long long)s.producer_ns, (unsigned long long)record->calls_ns);
+    CHECK(s.producer_ns >= record->calls_ns / 10 * 9,
+          "record %u: %llu ns in the producer function, not %llu", record->uid,
+          (unsigned long long)s.producer_ns, (unsigned long long)record->calls_ns);
     if (record->config.buffer != AIMDB_RING) check_peek(record, &s);
     if (record->config.buffer != AIMDB_MAILBOX) return;
     OF_RECORD(s.taken, record->taken);
@@ -263,7 +290,8 @@ static uint64_t consumers_of(struct database *db) {
 static bool all_told(const struct database *db) {
     for (int i = 0; i < db->sub_count; i++) {
         const struct subscription *sub = db->subs[i];
-        if (!sub->pull && !sub->refused && !sub->ended && (sub->ends || db->done >= QUIET)) return false;
+        if (!sub->pull && !sub->refused && !sub->ended && (sub->ends || db->done >= QUIET))
+            return false;
     }
     return true;
 }
@@ -282,10 +310,12 @@ static void check_database(struct database *db) {
     uint64_t consumers = count_live(db, NULL, false), readers = count_live(db, NULL, true);
     CHECK(s.readers == readers, "database %u in phase %d: %llu readers, not %llu", db->uid,
           (int)db->done, (unsigned long long)s.readers, (unsigned long long)readers);
-    if (!all_told(db)) AWAIT(consumers_of(db) == consumers);
+    if (!all_told(db))
+        AWAIT(consumers_of(db) == consumers);
     else
-        CHECK(s.consumers == consumers, "database %u in phase %d: %llu consumers, not %llu", db->uid,
-              (int)db->done, (unsigned long long)s.consumers, (unsigned long long)consumers);
+        CHECK(s.consumers == consumers, "database %u in phase %d: %llu consumers, not %llu",
+              db->uid, (int)db->done, (unsigned long long)s.consumers,
+              (unsigned long long)consumers);
 }
 
 /* A close that says OK has delivered everything; TIMEOUT, that something was not. */
@@ -300,7 +330,8 @@ static void check_answer(struct database *db) {
     if (db->answered == 1)
         CHECK(abandoned == 0, "database %u: close answered OK, %llu values abandoned", db->uid,
               (unsigned long long)abandoned);
-    for (int i = 0; i < db->record_count; i++) others |= db->records[i].config.buffer == AIMDB_MAILBOX;
+    for (int i = 0; i < db->record_count; i++)
+        others |= db->records[i].config.buffer == AIMDB_MAILBOX;
     if (db->answered == 2 && !others)
         CHECK(abandoned > 0, "database %u: close answered TIMEOUT, nothing was abandoned", db->uid);
 }
@@ -311,8 +342,10 @@ void rest_check(struct database *db) {
     if (runs(db)) tease(db);
     for (int i = 0; i < db->sub_count; i++) {
         struct subscription *sub = db->subs[i];
-        if (sub->ends) check_over(sub);
-        else if (live(sub) && db->done < DESTROYED) check_live(sub);
+        if (sub->ends)
+            check_over(sub);
+        else if (live(sub) && db->done < DESTROYED)
+            check_live(sub);
     }
     if (db->done == DESTROYED) return;
     for (int i = 0; i < db->record_count; i++)

@@ -51,7 +51,8 @@ static bool emits(const struct database *db) {
 /* While a close drains, emissions are taken, until its time has passed. */
 set allowed_produce(const struct range *range, set outcome) {
     set draining = IN(AIMDB_CLOSED) | (emits(range->db) ? outcome : 0);
-    return by_phase(range, (set[PHASES]){ERR(STATE), outcome, draining, IN(AIMDB_CLOSED), ERR(HANDLE)});
+    return by_phase(range,
+                    (set[PHASES]){ERR(STATE), outcome, draining, IN(AIMDB_CLOSED), ERR(HANDLE)});
 }
 
 set allowed_join(const struct range *range) {
@@ -74,10 +75,12 @@ static void name_set(char *text, size_t room, set allowed) {
     text[0] = 0;
     for (int status = -18; status <= 7; status++)
         if (allowed & IN(status) && used < room)
-            used += (size_t)snprintf(text + used, room - used, " %s", status_name((aimdb_status_t)status));
+            used += (size_t)snprintf(text + used, room - used, " %s",
+                                     status_name((aimdb_status_t)status));
 }
 
-void expect(const char *file, int line, aimdb_status_t status, set allowed, const char *format, ...) {
+void expect(const char *file, int line, aimdb_status_t status, set allowed, const char *format,
+            ...) {
     if (allowed & IN(status)) return;
     char names[400], what[300];
     name_set(names, sizeof names, allowed);

@@ -77,8 +77,9 @@ static void first_value(struct subscription *sub, uint64_t sequence) {
 /* With sub->lock, or in the subscription's callback. */
 void seen_value(struct subscription *sub, const aimdb_message_t *message) {
     struct record *record = sub->record;
-    CHECK(message->record == record_handle(record), "record %u: the message is of record %p, not %p",
-          record->uid, (void *)message->record, (void *)record->handle);
+    CHECK(message->record == record_handle(record),
+          "record %u: the message is of record %p, not %p", record->uid, (void *)message->record,
+          (void *)record->handle);
     CHECK(message->sequence > 0, "record %u", record->uid);
     CHECK(message->lagged == 0, "record %u", record->uid);
     struct value value = value_read(record, message->data, message->size);
@@ -88,11 +89,15 @@ void seen_value(struct subscription *sub, const aimdb_message_t *message) {
               (unsigned long long)message->sequence, (int)fate.verdict);
     CHECK(message->sequence <= record->begun, "record %u: value %llu of %llu", record->uid,
           (unsigned long long)message->sequence, (unsigned long long)record->begun);
-    if (record->config.buffer == AIMDB_MAILBOX) taken_once(record, message->sequence);
-    else if (!record_mute(record)) same_for_all(record, message->sequence, &value);
+    if (record->config.buffer == AIMDB_MAILBOX)
+        taken_once(record, message->sequence);
+    else if (!record_mute(record))
+        same_for_all(record, message->sequence, &value);
     if (sub->seen == 0) first_value(sub, message->sequence);
-    if (sub->crowded) no_double(sub, message->sequence);
-    else in_order(sub, &value, message->sequence);
+    if (sub->crowded)
+        no_double(sub, message->sequence);
+    else
+        in_order(sub, &value, message->sequence);
     if (message->sequence > sub->last) sub->last = message->sequence;
     if (message->sequence < sub->first) sub->first = message->sequence;
     sub->told_since = 0;

@@ -106,6 +106,7 @@ aimdb_status_t call_end(struct site *site, aimdb_status_t status) {
     bool known = status >= AIMDB_ERR_INTERNAL && status <= AIMDB_BLOCKED;
     CHECK(known, "%s answered %d", site->text, (int)status);
     if (known) atomic_fetch_add_explicit(&site->answers[status + 18], 1, memory_order_relaxed);
-    if (status < 0) CHECK(aimdb_last_error()[0] != 0, "%s answered %s", site->text, status_name(status));
+    if (status < 0)
+        CHECK(aimdb_last_error()[0] != 0, "%s answered %s", site->text, status_name(status));
     return status;
 }

@@ -90,8 +90,9 @@ struct value value_read(const struct record *record, const void *data, size_t si
     CHECK(size >= VALUE_MIN, "record %u: %zu bytes, never sent", record->uid, size);
     memcpy(&front, data, sizeof front);
     if (front.sum != sum_of(&front) || front.size != size) {
-        fail(__FILE__, __LINE__, NULL, "value torn: record %u, front says record %u size %u of %zu, number %llx",
-             record->uid, front.record, front.size, size, (unsigned long long)front.number);
+        fail(__FILE__, __LINE__, NULL,
+             "value torn: record %u, front says record %u size %u of %zu, number %llx", record->uid,
+             front.record, front.size, size, (unsigned long long)front.number);
         return (struct value){0};
     }
     CHECK(front.record == record->uid, "stray value: of record %u, in record %u", front.record,
@@ -114,7 +115,10 @@ struct fate value_fate(const struct record *record, const struct value *value, s
     unsigned of_100 = roll % 100;
     roll >>= 8;
     if (value->flags & VALUE_DIVE || of_100 < 70) return fate;
-    fate.verdict = of_100 < 80 ? REJECTS : of_100 < 93 ? REPLACES : of_100 < 96 ? NO_VERDICT : REPLACES_BADLY;
+    fate.verdict = of_100 < 80   ? REJECTS
+                   : of_100 < 93 ? REPLACES
+                   : of_100 < 96 ? NO_VERDICT
+                                 : REPLACES_BADLY;
     if (fate.verdict == REPLACES) fate.size = replacement_size(record, roll);
     return fate;
 }

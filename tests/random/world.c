@@ -311,8 +311,8 @@ static _Thread_local const char *last_no_handle = "";
 const char *no_handle_is(void) { return last_no_handle; }
 
 uintptr_t no_handle(enum kind kind, struct database *db) {
-    static const char *const ways[] = {"NULL", "an address", "a small number", "a random number",
-                                       "of another type", "ended"};
+    static const char *const ways[] = {
+        "NULL", "an address", "a small number", "a random number", "of another type", "ended"};
     int local;
     unsigned way = (unsigned)below(COUNT(ways));
     last_no_handle = ways[way];
