@@ -87,3 +87,15 @@ func TestForkedChildGetsErrForkedFromEveryFunction(t *testing.T) {
 		require.Equal(t, f.answers, answered[f.name], f.name)
 	}
 }
+
+//go:embed testdata/nothreads.c
+var noThreadsSource string
+
+func TestTheFirstCallSaysThatThereAreNoThreads(t *testing.T) {
+	library, err := filepath.Abs(libraryPath())
+	require.NoError(t, err)
+	output, err := exec.Command(compile(t, noThreadsSource), library).CombinedOutput()
+	require.NoError(t, err, string(output))
+	require.Equal(t, fmt.Sprintln(int32(ErrNoThreads)), string(output))
+	reached.note("aimdb_create", ErrNoThreads)
+}
