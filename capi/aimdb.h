@@ -558,7 +558,8 @@ AIMDB_API aimdb_status_t aimdb_try_recv(aimdb_reader_t *reader, void *buffer, si
 /* As aimdb_try_recv, but waits at most timeout_ns for a value. Waiting is a
  * futex sleep on the calling thread, with its signals as they are; it is no
  * cancellation point. Several threads that wait are woken in no certain order.
- *   as aimdb_try_recv, with AIMDB_TIMEOUT instead of AIMDB_EMPTY if it has waited */
+ *   as aimdb_try_recv (AIMDB_EMPTY with a timeout of 0), and
+ *   AIMDB_TIMEOUT         it has waited, and there was nothing */
 AIMDB_API aimdb_status_t aimdb_recv(aimdb_reader_t *reader, void *buffer, size_t capacity,
                                     aimdb_message_t *message, int64_t timeout_ns);
 

@@ -121,19 +121,27 @@ def test_close_inside_a_producer_function_never_waits(db, gate):
     assert record.stats().produced == 1
 
 
-def test_close_waits_for_a_producer_function_under_way(db, gate):
-    record = db.register("a")
+def test_close_refuses_a_value_whose_producer_function_outlasts_it(db, gate):
+    record, refused = db.register("a"), []
     reader = record.subscribe()
     record.producer(gate)
     db.start()
-    producer = threading.Thread(target=record.produce, args=(b"v",))
+
+    def produce():
+        try:
+            record.produce(b"v")
+        except aimdb.Closed as closed:
+            refused.append(closed)
+
+    producer = threading.Thread(target=produce)
     producer.start()
     assert gate.inside.wait(TIMEOUT)
     assert db.close(0.01) is BLOCKED
     gate.go.set()
     producer.join(TIMEOUT)
     assert db.close(TIMEOUT) is DELIVERED
-    assert list(reader) == [b"v"]
+    assert len(refused) == 1
+    assert list(reader) == []
 
 
 def test_close_by_several_threads_waits_for_the_same_end(db):
