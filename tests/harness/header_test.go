@@ -92,7 +92,6 @@ var (
 	initialiser = regexp.MustCompile(`#define (AIMDB_\w+_INIT)[\s\\]*\{ sizeof\((\w+)\)`)
 	blank       = regexp.MustCompile(`\s+`)
 	table       = regexp.MustCompile(`(?m)^ \*   (AIMDB_|as )`)
-	instead     = regexp.MustCompile(`with (AIMDB_\w+) instead of (AIMDB_\w+)`)
 	sameAs      = regexp.MustCompile(`(?m)^ \*   as (aimdb_\w+)`)
 )
 
@@ -189,9 +188,6 @@ func (h *header) parseStatuses(comment string) map[Status]bool {
 		if s, ok := statuses[name]; ok {
 			all[s] = true
 		}
-	}
-	if m := instead.FindStringSubmatch(list); m != nil && sameAs.MatchString(list) {
-		delete(all, statuses[m[2]])
 	}
 	return all
 }
