@@ -396,10 +396,10 @@ func goLogLosses(carried, lagged, failures C.uint64_t) {
 }
 
 //export goFutexFault
-func goFutexFault(carried C.uint64_t, errno C.int32_t) {
+func goFutexFault(carried C.uint64_t, number C.int32_t) {
 	defer noted()
 	collectInTime()
-	cgo.Handle(carried).Value().(*core.Consumer).FutexFault(syscall.Errno(errno))
+	cgo.Handle(carried).Value().(*core.Consumer).FutexFault(syscall.Errno(number))
 }
 
 //export goEnded
