@@ -29,15 +29,17 @@ static void log_in_time(side_consumer_t *c) {
     if (side_watch_ns(&c->watch) >= side_log_due(c)) side_log_losses(c);
 }
 
+/* The log comes after: its function may take its time, and the call that the step
+ * has decided on is to begin. */
 static void tell_lag(side_consumer_t *c, step_t *s) {
     c->lagged += s->lost;
-    log_in_time(c);
     if (c->on_lag) {
         aimdb_emitter_t *emitter = side_enter(c->database);
         c->on_lag(emitter, (aimdb_record_t *)(uintptr_t)c->record, s->lost, c->user);
         side_leave(emitter);
         side_end_child();
     }
+    log_in_time(c);
     s->flags |= STEP_RESUMED;
     side_watch_start(&c->watch);
 }

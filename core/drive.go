@@ -147,11 +147,11 @@ func (d *dispatcher) deliver() {
 	c := d.consumer
 	emitter := d.frame.enter(c.record.db, 1)
 	if d.Result == Lagged {
-		c.report(d.Lost, 0)
 		if c.config.OnLag != nil {
 			c.config.OnLag(emitter, c.record, d.Lost)
 		}
 		d.frame.leave()
+		c.report(d.Lost, 0)
 		d.Flags |= Resumed
 		d.begun = time.Now()
 		return
