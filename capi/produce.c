@@ -98,10 +98,15 @@ static inline aimdb_status_t give(aimdb_record_t *record, const void *data, size
     return s.result == AIMDB_OK ? AIMDB_OK : finish(&s, data, size);
 }
 
-/* Inside a callback it is an emission. */
-static inline aimdb_status_t produce(aimdb_record_t *record, const void *data, size_t size) {
-    if (side_self.depth == 0) return give(record, data, size, 0, ANY_DATABASE, 0);
+/* Inside a callback it is an emission. Not inline, as finish. */
+static __attribute__((noinline)) aimdb_status_t emission(aimdb_record_t *record, const void *data,
+                                                         size_t size) {
     return give(record, data, size, side_self.depth, side_database(), STEP_WITHIN);
+}
+
+static inline aimdb_status_t produce(aimdb_record_t *record, const void *data, size_t size) {
+    if (__builtin_expect(side_self.depth != 0, 0)) return emission(record, data, size);
+    return give(record, data, size, 0, ANY_DATABASE, 0);
 }
 
 aimdb_status_t aimdb_produce(aimdb_record_t *record, const void *data, size_t size) {

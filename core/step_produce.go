@@ -30,17 +30,18 @@ func (s *Step) Produce() {
 		s.unlock(&r.buffer.Lock)
 		return
 	}
-	if s.Database == r.database {
-		s.Flags |= Emitted
-	}
-	s.Database = r.database
 	if r.function != 0 {
+		if s.Database == r.database {
+			s.Flags |= Emitted
+		}
+		s.Database = r.database
 		atomic.AddUint32(&r.inflight, 1)
 		s.Function, s.User, s.Max = r.function, r.user, r.buffer.PayloadMax()
 		s.Result = Call
 		s.unlock(&r.buffer.Lock)
 		return
 	}
+	s.Database = r.database
 	r.buffer.Push(s.Data, s.Size)
 	s.unlock(&r.buffer.Lock)
 	if r.watched() {
