@@ -311,8 +311,7 @@ class Database:
     def _close_inside(self, limit: int, until: Optional[float]) -> CloseResult:
         """Intake ends now; the consumers, of which one may be the caller, later."""
         if self.stats().consumers == 0:
-            limit = 0  # nothing of C's to wait for: Python's consumers drain by themselves
-            self._close_library(limit)
+            self._close_library(limit)  # Python's consumers drain by themselves
         self._running = False
 
         def go_on() -> None:
