@@ -33,6 +33,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "aimdb_create": (c_int, [POINTER(c.Config), _handle_out]),
     "aimdb_start": (c_int, [c_void_p]),
     "aimdb_close": (c_int, [c_void_p, c_int64]),
+    "aimdb_close_with": (c_int, [c_void_p, c_int64, c_uint32]),
     "aimdb_destroy": (c_int, [c_void_p]),
     "aimdb_register": (c_int, [c_void_p, c_char_p, POINTER(c.RecordConfig), _handle_out]),
     "aimdb_open": (c_int, [c_void_p, c_char_p, c_char_p, c_size_t, _handle_out]),
