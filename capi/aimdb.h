@@ -234,7 +234,8 @@ typedef void (*aimdb_lag_fn)(aimdb_emitter_t *emitter, aimdb_record_t *record, u
 typedef void (*aimdb_free_fn)(void *user);
 
 /* Receives log lines; `text` without a newline, valid during the call. Any
- * thread, several at once. */
+ * thread, several at once; on the program's, during a call, with signals blocked. It
+ * should return soon: dispatchers and close wait for it. */
 typedef void (*aimdb_log_fn)(aimdb_log_level_t level, const char *text, void *user);
 
 
@@ -297,7 +298,8 @@ AIMDB_API aimdb_status_t aimdb_close(aimdb_t *db, int64_t timeout_ns);
 typedef enum aimdb_close_option {
     AIMDB_CLOSE_DRAIN_READERS = 1 /* draining also waits until pull readers have taken what they
                                      have pending, or are closed. What they have not taken when
-                                     the timeout passes stays theirs; the answer is AIMDB_TIMEOUT */
+                                     the timeout passes stays theirs; the answer is AIMDB_TIMEOUT,
+                                     only of a call that asks for this */
 } aimdb_close_option_t;
 
 /* aimdb_close with options: 0, or bits of aimdb_close_option_t.
@@ -479,7 +481,8 @@ typedef struct aimdb_consumer_config {
     { sizeof(aimdb_consumer_config_t), NULL, NULL, NULL, NULL, 0, AIMDB_DEDICATED }
 
 /* Subscribes a consumer to a record, before or after start; it gets what is
- * produced from now on (AIMDB_LATEST: also the current value). Its callbacks
+ * produced from now on (AIMDB_LATEST: also the current value; AIMDB_MAILBOX: also one
+ * that nobody has taken). Its callbacks
  * run one at a time and in order, on a thread of its own or, shared, on any of
  * the database's, with all signals blocked but the synchronous ones
  * (section 10). A dispatcher thread may take a few values of a ring in hand, at
@@ -527,7 +530,8 @@ AIMDB_API aimdb_status_t aimdb_unsubscribe(aimdb_consumer_t *consumer,
 /* 8  PULL READERS ---------------------------------------------------------- */
 
 /* Opens a reader on a record, before or after start; it gets what is produced
- * from now on (AIMDB_LATEST: also the current value). A reader may be used by
+ * from now on (AIMDB_LATEST: also the current value; AIMDB_MAILBOX: also one that
+ * nobody has taken). A reader may be used by
  * several threads: each value goes to one of them.
  *   AIMDB_OK              *reader is written
  *   AIMDB_CLOSED          the database is closing or closed: not opened
@@ -609,6 +613,7 @@ AIMDB_API aimdb_status_t aimdb_peek(aimdb_record_t *record, void *buffer, size_t
  *     had a value then)
  *   mailbox, per record:
  *     produced = taken + overwritten + pending + abandoned
+ *     (a subscription's offered is what it was given, its delivered)
  * A value is pending until its callback begins or a receive returns it.
  * `lagged` counts a loss from the moment it is certain, also before
  * AIMDB_LAGGED has told it.
@@ -680,9 +685,10 @@ AIMDB_API aimdb_status_t aimdb_reader_stats(aimdb_reader_t *reader, aimdb_consum
  * is blocked: give them another (POSIX_SPAWN_SETSIGMASK, or pthread_sigmask before
  * fork and after).
  *
- * Descriptors. It holds none but those of aimdb_reader_fd: closefrom() harms
- * nothing else. Only while all threads of shared consumers are in callbacks it opens
- * files of /proc/self/task, for some microseconds each. RLIMIT_NOFILE stays as it is.
+ * Descriptors. It holds none but those of aimdb_reader_fd. Only while all threads of
+ * shared consumers are in callbacks it opens files of /proc/self/task, for some
+ * microseconds each: closefrom() at another time harms nothing else. RLIMIT_NOFILE
+ * stays as it is.
  *
  * Signals. The library's threads, and the program's while a call has them in Go,
  * block all signals but the synchronous ones (SIGSEGV, SIGBUS, SIGFPE, SIGILL,

@@ -107,6 +107,9 @@ func (db *Database) Start() error {
 		}
 	}
 	db.mu.Unlock()
+	if was == stateDestroyed {
+		return fail(ErrHandle, "db: is destroyed")
+	}
 	if was != stateCreated {
 		return fail(ErrState, "db: is "+was.String()+"; only a database that is not started can be started")
 	}
