@@ -67,6 +67,10 @@ func TestRefused_WhatIsEndedSaysSo(t *testing.T) {
 	require.NoError(t, db.Destroy())
 	_, err = r.NewReader()
 	requireStatus(t, ErrHandle, err)
+	_, err = db.Open("ended", AnyType, AnySize)
+	requireStatus(t, ErrHandle, err)
+	_, err = db.Stats()
+	requireStatus(t, ErrHandle, err)
 }
 
 func TestRefused_ArgumentsOutOfTheirRange(t *testing.T) {
@@ -86,4 +90,24 @@ func TestRefused_ArgumentsOutOfTheirRange(t *testing.T) {
 func TestStatus_OfOtherErrorsAndOtherNumbers(t *testing.T) {
 	require.Equal(t, ErrInternal, StatusOf(errors.New("another's")))
 	require.Equal(t, "unknown status", Status(99).Error())
+}
+
+func TestLog_WhatIsLostInASecondIsToldAtItsEnd(t *testing.T) {
+	lines := make(chan string, 8)
+	db, err := New(Config{Level: Warning, Log: func(_ Level, text string) { lines <- text }})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		db.Close(Forever, false)
+		db.Destroy()
+	})
+	r := register(t, db, "r", Ring)
+	_, err = r.Subscribe(ConsumerConfig{Func: func(Emitter, *Incoming) error { return errors.New("no") }})
+	require.NoError(t, err)
+	require.NoError(t, db.Start())
+	require.NoError(t, r.Produce(nil))
+	require.Contains(t, <-lines, "failed 1 times")
+	for range 5 {
+		require.NoError(t, r.Produce(nil))
+	}
+	require.Contains(t, <-lines, "failed 5 times") // and no other value follows
 }

@@ -186,3 +186,41 @@ TEST(logging_without_a_callback_writes_warnings_to_stderr)
     fclose(file);
     sink_end(&sink);
 }
+
+static void count_abandoned(aimdb_log_level_t level, const char *text, void *user)
+{
+    if (level == AIMDB_LOG_WARNING && strstr(text, "abandoned")) atomic_fetch_add((atomic_int *)user, 1);
+}
+
+/* A close that cuts very many records off does not flood the log. */
+TEST(logging_names_the_records_that_a_close_abandons_values_of)
+{
+    enum { RECORDS = 20, NAMED = 16 };
+    atomic_int lines = 0;
+    aimdb_config_t config = AIMDB_CONFIG_INIT;
+    aimdb_record_t *records[RECORDS];
+    struct sink sinks[RECORDS];
+    aimdb_t *db = NULL;
+    config.log = count_abandoned;
+    config.user = &lines;
+    REQUIRE_OK(aimdb_create(&config, &db));
+    for (int i = 0; i < RECORDS; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "record.%d", i);
+        records[i] = record(db, key, AIMDB_RING, 4, 8);
+        sinks[i] = (struct sink)SINK;
+        sinks[i].hold = true;
+        sink_subscribe(&sinks[i], records[i]);
+    }
+    started(db);
+    for (int i = 0; i < RECORDS; i++) {
+        put_range(records[i], 1, 1);
+        sink_await_inside(&sinks[i]);
+        put_range(records[i], 2, 3);
+    }
+    CHECK_STATUS(aimdb_close(db, 0), AIMDB_BLOCKED);
+    for (int i = 0; i < RECORDS; i++) sink_release(&sinks[i]);
+    close_and_destroy(db, AIMDB_TIMEOUT);
+    CHECK_EQ(atomic_load(&lines), NAMED + 1); /* and one for all the others */
+    for (int i = 0; i < RECORDS; i++) sink_end(&sinks[i]);
+}

@@ -54,9 +54,9 @@ compile() { # PROGRAM SOURCE...
 c_tests() {
     for source in "$top"/tests/c/*.c; do
         name=$(basename "$source" .c)
-        case $name in tsan_*) continue ;; esac
+        case $name in tsan_* | plugins) continue ;; esac # these are built in another way
         compile "$name" "$source"
-        AIMDB_LIBRARY=$out/libaimdb.so.0 timeout 150 "$out/$name" >"$out/$name.log" 2>&1 ||
+        AIMDB_LIBRARY=$out/libaimdb.so.0 timeout -k 5 90 "$out/$name" >"$out/$name.log" 2>&1 ||
             echo "note: tests/c/$name fails with this library: $out/$name.log" >&2
     done
 }
@@ -66,7 +66,7 @@ export GOCOVERDIR=$out/counters
 export AIMDB_TEST_WATCHDOG="${AIMDB_TEST_WATCHDOG:-300}"
 build
 compile conformance "$top"/tests/conformance/*.c
-"$top/tests/conformance/columns.sh" "$out/conformance"
+"$top/tests/conformance/columns.sh" "$out/conformance" || echo "note: conformance fails with this library" >&2
 c_tests
 cd "$top"
 go test -count=1 -cover -covermode=atomic -coverpkg=./core/... ./core/... -args -test.gocoverdir="$GOCOVERDIR" >/dev/null

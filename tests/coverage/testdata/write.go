@@ -4,10 +4,10 @@ package main
 
 import "C"
 
-import (
-	"os"
-	"runtime/coverage"
-)
+import "runtime/coverage"
 
 //export goWriteCoverage
-func goWriteCoverage() { coverage.WriteCountersDir(os.Getenv("GOCOVERDIR")) }
+func goWriteCoverage(directory *C.char) {
+	coverage.WriteMetaDir(C.GoString(directory))
+	coverage.WriteCountersDir(C.GoString(directory))
+}
