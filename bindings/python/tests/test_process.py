@@ -170,7 +170,9 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
 def test_keyboard_interrupt_ends_what_waits(wait):
-    program = SETUP + "db.start()\ndef ready(): print('ready', flush=True)\n"
+    # Who started the tests may ignore it, as a shell does for a job in the background.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += SETUP + "db.start()\ndef ready(): print('ready', flush=True)\n"
     if "ready()" not in wait:
         program += "ready()\n"
     child = subprocess.Popen(
