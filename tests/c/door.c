@@ -145,9 +145,9 @@ static _Atomic uint64_t passed;
 
 static void *churn(void *argument) {
     UNUSED(argument);
-    for (uint64_t self = LASTING; !over; self++) {
+    for (uint64_t self = 0; !over; self++) {
         pthread_t thread;
-        REQUIRE(pthread_create(&thread, NULL, passing_thread, (void *)(uintptr_t)(self % 60000)) == 0);
+        REQUIRE(pthread_create(&thread, NULL, passing_thread, (void *)(uintptr_t)(LASTING + self % 60000)) == 0);
         REQUIRE(pthread_join(thread, NULL) == 0);
         passed++;
     }
@@ -200,6 +200,25 @@ static void cycle(void) {
     end_database(db);
 }
 
+/* How many collections there were: their lines in the file that standard error is,
+ * if the runtime has been asked for them, or else as many as are wanted. */
+enum { COLLECTIONS = 50 };
+static int collections(void) {
+    static char text[1 << 16];
+    static off_t end;
+    static int count;
+    static bool line_begins = true;
+    if (!getenv("AIMDB_GODEBUG")) return COLLECTIONS;
+    for (ssize_t n; (n = pread(STDERR_FILENO, text, sizeof text, end)) != 0; end += n) {
+        REQUIRE(n > 0);
+        for (ssize_t i = 0; i < n; i++) {
+            count += line_begins && text[i] == 'g'; /* "gc 7 @0.03s 1%: …" */
+            line_begins = text[i] == '\n';
+        }
+    }
+    return count;
+}
+
 static void check_accounts(aimdb_t *db, aimdb_consumer_t *callback, aimdb_consumer_t *about_latest) {
     aimdb_status_t closed = aimdb_close(db, AIMDB_FOREVER);
     REQUIRE(closed == AIMDB_OK || closed == AIMDB_TIMEOUT);
@@ -250,6 +269,7 @@ static int storm(void) {
     /* Through cgo the threads take turns in Go, and a cycle waits for many. */
     int cycles = door_of(db) == AIMDB_DOOR_DIRECT ? 5000 : 1500;
     for (int i = 0; i < cycles || passed < 3000 || handled < 3000; i++) cycle();
+    while (collections() < COLLECTIONS) cycle();
     over = true;
     for (int i = 0; i < LASTING; i++) pthread_join(producers[i], NULL);
     pthread_join(threads[1], NULL);
@@ -381,21 +401,15 @@ static void the_environment_chooses_the_door_and_the_statistics_tell(void) {
     fclose(output);
 }
 
-/* Runs the storm, and counts the collections there were. */
 static void storm_through(const char *door) {
     FILE *output = tmpfile();
-    int status = run_part("storm", door, output), collections = 0;
+    int status = run_part("storm", door, output);
     char line[512];
     rewind(output);
-    while (fgets(line, sizeof line, output)) {
-        if (strncmp(line, "gc ", 3) == 0)
-            collections++;
-        else if (status != 0)
-            fputs(line, stderr);
-    }
+    while (status != 0 && fgets(line, sizeof line, output))
+        if (strncmp(line, "gc ", 3) != 0) fputs(line, stderr);
     fclose(output);
     REQUIRE(status == 0);
-    REQUIRE(collections >= 50);
 }
 
 static void accounts_are_exact_after_a_storm_through_the_direct_door(void) { storm_through("direct"); }
