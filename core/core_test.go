@@ -117,6 +117,7 @@ func TestLifecycle_CallInTheWrongStateSaysSo(t *testing.T) {
 	requireStatus(t, Closed, err)
 	require.NoError(t, db.Destroy())
 	requireStatus(t, ErrHandle, db.Destroy())
+	requireStatus(t, ErrHandle, db.Start())
 	requireStatus(t, ErrHandle, r.Produce(nil))
 	_, err = r.Stats()
 	requireStatus(t, ErrHandle, err)
