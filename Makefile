@@ -22,7 +22,7 @@ lib: $(LIB) ## build/libaimdb.so
 demo: $(BUILD)/gateway ## the gateway on this machine's own figures: 10 s at 1 kHz
 	$(BUILD)/gateway --seconds 10 --rate 1000 --require-lag
 
-TESTS := lint header abi test-go test-race test-door test-c test-cpp test-install test-docs test-faults \
+TESTS := lint header abi test-go test-race test-door test-collection test-c test-cpp test-install test-docs test-faults \
          test-harness test-random test-faultinjection test-asan test-tsan test-python test-wheel test-musl \
          test-cross
 

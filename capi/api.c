@@ -25,8 +25,10 @@
 
 static bool inside(void) { return side_self.depth > 0; }
 
-/* User functions are called a level deeper: a close from within must not wait. */
+/* User functions are called a level deeper: a close from within must not wait. They
+ * may last. */
 void side_log(aimdb_log_fn fn, aimdb_log_level_t level, const char *text, void *user) {
+    side_left_go();
     side_self.depth++;
     if (fn)
         fn(level, text, user);
@@ -38,6 +40,7 @@ void side_log(aimdb_log_fn fn, aimdb_log_level_t level, const char *text, void *
 
 void side_free(aimdb_free_fn fn, void *user) {
     if (!fn) return;
+    side_left_go();
     side_self.depth++;
     fn(user);
     side_self.depth--;

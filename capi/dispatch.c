@@ -19,8 +19,7 @@ int64_t side_log_due(const side_consumer_t *c) { return c->logged ? c->logged + 
 void side_log_losses(side_consumer_t *c) {
     side_owe_no_more(c);
     if (!side_owes(c)) return;
-    side_attach();
-    goLogLosses(c->go, c->lagged, c->failures);
+    GO(goLogLosses(c->go, c->lagged, c->failures));
     c->lagged = c->failures = 0;
     c->logged = side_now();
 }
@@ -109,10 +108,7 @@ static void sleep_until_woken(side_consumer_t *c) {
     int64_t before = side_watch_ns(&c->watch);
     sleep_and_log(c, before);
     int error = side_futex_fault();
-    if (error) {
-        side_attach();
-        goFutexFault(c->go, error);
-    }
+    if (error) GO(goFutexFault(c->go, error));
     side_watch_start(&c->watch);
     int64_t slept = c->watch.ns - before;
     if (c->short_sleep ? slept > LONG_SLEEP : slept < SHORT_SLEEP) {
@@ -146,8 +142,7 @@ void side_end(side_consumer_t *c) {
 #endif
     SYNC_RELEASE(SYNC_LIFECYCLE);
     if (!c->shared) side_thread_ended();
-    side_attach();
-    goEnded(c->go);
+    GO(goEnded(c->go));
     discard(c);
 }
 

@@ -23,6 +23,7 @@ void side_block(sigset_t *before) {
 }
 
 void side_restore(const sigset_t *before) {
+    side_left_go();
     if (!side_self.blocked) pthread_sigmask(SIG_SETMASK, before, NULL);
     if (--side_self.entered == 0) pthread_setcancelstate(side_self.cancel_state, NULL);
 }

@@ -48,6 +48,7 @@ static void *begin(void *pointer) {
     struct beginning b = *(struct beginning *)pointer;
     aimdb__go_free(pointer);
     pthread_setname_np(pthread_self(), "aimdb:go");
+    side_self.attached = true;
     return b.run(b.argument);
 }
 
@@ -72,6 +73,7 @@ int aimdb__go_thread(pthread_t *thread, const pthread_attr_t *attributes, void *
  * one that it waits for can't run on the same processor: so they wait here, and
  * the one that is let in has the priority of all. */
 static pthread_mutex_t entering;
+uint32_t side_collecting;
 static void (*go_exit)(void *);
 
 void side_before_go(void) {
@@ -89,14 +91,45 @@ void side_attach(void) {
     goAttach();
     pthread_mutex_unlock(&entering);
     side_self.attached = true;
+    side_left_go();
+}
+
+static bool is_collecting(void) {
+#ifdef FAULT_NO_LOOK
+    return false;
+#endif
+    return __atomic_load_n(&side_collecting, __ATOMIC_SEQ_CST);
+}
+
+void side_left_go(void) {
+    while (side_self.attached && is_collecting()) goAwaitCollection();
+}
+
+/* Waits for a thread that is ending and has not seen side_collecting. */
+void side_await_leavers(void) {
+    pthread_mutex_lock(&entering);
+    pthread_mutex_unlock(&entering);
+}
+
+/* So that no thread ends during a collection. */
+static void lock_between_collections(void) {
+    for (;;) {
+        pthread_mutex_lock(&entering);
+        if (!is_collecting()) return;
+        pthread_mutex_unlock(&entering);
+        side_left_go();
+    }
 }
 
 static void leave(void *m) {
-    side_self.attached = false;
+    sigset_t before;
     if (side_forked()) return;
-    pthread_mutex_lock(&entering);
+    side_block(&before);
+    lock_between_collections();
     go_exit(m);
+    side_self.attached = false;
     pthread_mutex_unlock(&entering);
+    side_restore(&before);
 }
 
 int aimdb__go_key(pthread_key_t *key, void (*destructor)(void *)) {

@@ -70,8 +70,7 @@ static int64_t rouse_owing(struct pool *p) {
         if (!c->rouse) continue;
         if (left <= 0) {
             c->rouse = false;
-            side_attach();
-            goLookAfter(c->go);
+            GO(goLookAfter(c->go));
         } else if (left < next) {
             next = left;
         }
@@ -200,8 +199,7 @@ static void watch(const struct worker *w) {
         } else if (s.result == STEP_CENSUS) {
             s.size = census(&pools[w->index], s.max);
         } else if (s.result == AIMDB_BLOCKED) {
-            side_attach();
-            goAddWorker(w->go);
+            GO(goAddWorker(w->go));
         } else {
             return;
         }
@@ -225,8 +223,7 @@ static void *run(void *argument) {
         delist(w);
     }
     side_thread_ended();
-    side_attach();
-    goWorkerLeft(w->go);
+    GO(goWorkerLeft(w->go));
     discard(w);
     return NULL;
 }

@@ -2,12 +2,15 @@
 
 package main
 
+// #include "side.h"
+import "C"
+
 import (
 	"runtime"
 	"runtime/metrics"
 	"sync"
 	"sync/atomic"
-	_ "unsafe" // linkname
+	"unsafe" // and linkname
 )
 
 // makeThreads makes the runtime start the threads that it will later do with, one
@@ -72,9 +75,41 @@ func beginCollecting(after uint64) {
 			if heap[0].Value.Uint64() < next {
 				continue
 			}
-			freeOSMemory()
+			collect()
 			metrics.Read(heap)
 			next = heap[0].Value.Uint64() + max(heap[1].Value.Uint64(), after)
 		}
 	}()
+}
+
+// While a collection is under way threads that come out of Go wait for its end.
+//
+// A thread that returns to C keeps its processor for its next call, and a collection
+// takes that away. In Go 1.26 (runtime/proc.go) it can miss it: reentersyscall looks
+// for a collection that stops the world and then says that the thread is in C. If
+// stopTheWorldWithSema goes by in between, it takes the thread to be in Go, and waits
+// until sysmon takes the processor away; but sysmon sleeps while the world is being
+// stopped, for a minute. So does all of Go if that thread now sleeps in C.
+//
+// Here the thread looks again, after it has said that it is in C: it finds collecting
+// set if its processor can have been missed, enters Go and waits there, which gives the
+// processor up. The end of a thread is such a change of state too, but the thread
+// can't look again after it: no thread ends during a collection (capi/gothread.c).
+// tests/c/collection.sh shows both.
+var collection sync.RWMutex
+
+func collect() {
+	collecting := (*uint32)(unsafe.Pointer(&C.side_collecting))
+	collection.Lock()
+	atomic.StoreUint32(collecting, 1)
+	C.side_await_leavers()
+	freeOSMemory()
+	atomic.StoreUint32(collecting, 0)
+	collection.Unlock()
+}
+
+//export goAwaitCollection
+func goAwaitCollection() {
+	collection.RLock()
+	collection.RUnlock() //nolint:staticcheck // it is for the end of Lock
 }

@@ -100,6 +100,18 @@ enum { SIDE_GO_SPARE = 4 }; /* threads beside those that run Go code */
 bool side_threads_to_be_had(int count);
 void side_before_go(void);
 void side_attach(void); /* before a thread enters Go; side_start_go and side_block do it */
+/* After a thread has come out of Go, where it may stay out for long: side_restore does
+ * it, and GO (capi/runtime.go says why). */
+void side_left_go(void);
+extern uint32_t side_collecting;
+void side_await_leavers(void); /* of threads that end; those that come to it later wait for the collection */
+/* A call into Go by a thread of the library's own, whose signals are blocked. */
+#define GO(call)                                                                                   \
+    do {                                                                                           \
+        side_attach();                                                                             \
+        call;                                                                                      \
+        side_left_go();                                                                            \
+    } while (0)
 
 /* host.c */
 void side_async_signals(sigset_t *set);

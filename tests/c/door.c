@@ -409,6 +409,7 @@ static void storm_through(const char *door) {
     while (status != 0 && fgets(line, sizeof line, output))
         if (strncmp(line, "gc ", 3) != 0) fputs(line, stderr);
     fclose(output);
+    if (status != 0) fprintf(stderr, "the storm ended with %d (%d: it stood still)\n", status, -SIGALRM);
     REQUIRE(status == 0);
 }
 

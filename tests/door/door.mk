@@ -5,11 +5,15 @@
 ARM64 := $(BUILD)/arm64
 QEMU  := qemu-aarch64 -L /usr/aarch64-linux-gnu
 
-.PHONY: test-door test-conformance test-arm64
+.PHONY: test-door test-collection test-conformance test-arm64
 
 test-door: ## what the direct door runs, in machine code, and models of the orderings
 	@tools/need.sh go=golang gcc=gcc aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu
 	go test ./tests/door ./tests/models
+
+test-collection: ## Go's collections beside threads that come out of Go and sleep
+	@tools/need.sh go=golang gcc=gcc
+	tests/c/collection.sh $(BUILD)
 
 test-conformance: $(BUILD)/conformance ## the rules, over the C ABI, in all columns; a part of test-c
 	tests/conformance/columns.sh $(BUILD)/conformance
