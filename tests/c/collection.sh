@@ -17,14 +17,14 @@ awk '/^\t\/\/ As soon as we switch to _Gsyscall, we are in danger/ { dwell(); pl
      /^\tif !castogscanstatus\(gp, status, status\|_Gscan\)/ { dwell(); places++ }
      { print }
      function dwell() { print "\tfor i := 0; i < 300; i++ {\n\t\tprocyield(30)\n\t}" }
-     END { exit places != 2 }' "$proc" > "$build/proc.go" || {
+     END { exit places != 2 }' "$proc" > "$build/proc" || {
     case $(go env GOVERSION) in
     go1.2[0-5]*) echo "$(go env GOVERSION) looks in the other order: nothing to test"; exit 0 ;;
     esac
     echo "not found in $proc: what tests/c/collection.sh is about" >&2
     exit 1
 }
-printf '{"Replace": {"%s": "%s"}}\n' "$proc" "$build/proc.go" > "$build/overlay.json"
+printf '{"Replace": {"%s": "%s"}}\n' "$proc" "$build/proc" > "$build/overlay.json"
 
 run() { # DIRECTORY SECONDS [GO BUILD FLAGS...]
     out=$build/$1 seconds=$2
