@@ -111,5 +111,6 @@ func collect() {
 //export goAwaitCollection
 func goAwaitCollection() {
 	collection.RLock()
-	collection.RUnlock() //nolint:staticcheck // it is for the end of Lock
+	//lint:ignore SA2001 the lock is only waited for
+	collection.RUnlock()
 }
