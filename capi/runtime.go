@@ -95,7 +95,8 @@ func beginCollecting(after uint64) {
 // set if its processor can have been missed, enters Go and waits there, which gives the
 // processor up. The end of a thread is such a change of state too, but the thread
 // can't look again after it: no thread ends during a collection (capi/gothread.c).
-// tests/c/collection.sh shows both.
+// tests/c/collection.sh shows what comes of not looking; of a thread that ends it
+// has never shown it: that follows from setBlockOnExitSyscall and dropm.
 var collection sync.RWMutex
 
 func collect() {
