@@ -114,10 +114,9 @@ class Loop:
                 pass
         finally:
             self._log_loss(0)
-            last = close_reader(self._handle)
             with self._lock:
-                self._last = last or self._last
                 self._stopping = True
+                self._close()
             self.ended.set()
 
     def _next(self) -> bool:
@@ -199,11 +198,12 @@ class Loop:
             # At once, under the GIL: each value is either begun or cut.
             self._cut += len(list(self._values))
             running = self._giving
-        last = close_reader(self._handle)
-        if last is not None:
-            with self._lock:
-                self._last = last
+            self._close()
         return running and not self.ended.is_set()
+
+    def _close(self) -> None:
+        """Ends the account. Needs the lock: who looks finds the account or its last."""
+        self._last = close_reader(self._handle) or self._last
 
     def stats(self) -> ConsumerStats:
         if _library.forked:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 #: What a loss does: raise Lagged, nothing (it is counted), or a call with the count.
 OnLag = Union[Literal["raise", "skip"], Callable[[int], object]]
+
+# A reader ends. A finalizer or signal handler may come between.
+_changing = threading.RLock()
 
 
 def open_reader(record: Record[Any]) -> int:
@@ -147,8 +151,10 @@ class Reader(Generic[T]):
         stats = c.ConsumerStats()
         ahead = 0 if self._async is None else len(self._async._ahead)
         status = held.aimdb_reader_stats(self._handle, ctypes.byref(stats))
-        if status == c.ERR_HANDLE and self._last is not None:
-            return self._last
+        if status == c.ERR_HANDLE:
+            with _changing:  # who ends it has the last account at the end of that
+                if self._last is not None:
+                    return self._last
         check(status, self._of)
         return _not_yet_given(stats, ahead, pending=True)
 
@@ -157,15 +163,16 @@ class Reader(Generic[T]):
         is abandoned. Again, it does nothing. Returns the last account."""
         if _library.forked:
             raise error(released.aimdb_reader_close(self._handle, None), self._of)
-        self._closed = True
-        ahead = 0 if self._async is None else self._async._before_close()
-        last = close_reader(self._handle)
+        with _changing:
+            self._closed = True
+            ahead = 0 if self._async is None else self._async._before_close()
+            last = close_reader(self._handle)
+            if last is not None:
+                self._last = _not_yet_given(last, ahead, pending=False)
         self._finalizer.detach()
         if self._async is not None:
             self._async._after_close()
-        if last is not None:
-            self._last = _not_yet_given(last, ahead, pending=False)
-        elif self._last is None:
+        if self._last is None:
             raise Closed(f"{self._of}: is closed")
         return self._last
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import concurrent.futures
 import threading
 
 import pytest
 
 import aimdb
+import aimdb._consumer
+import aimdb._reader
 from conftest import TIMEOUT, balanced, number
 
 DELIVERED, ABANDONED = aimdb.CloseResult.DELIVERED, aimdb.CloseResult.ABANDONED
@@ -201,6 +204,27 @@ def test_destroy_inside_a_consumer_works():
     assert end.wait(TIMEOUT)
     assert last.wait(TIMEOUT)
     assert last.stats().delivered == 1
+
+
+@pytest.mark.parametrize("kind", ["reader", "consumer"])
+def test_who_looks_while_an_account_ends_finds_the_last(db, kind, monkeypatch):
+    """Between the end of C's reader and the note of its last account."""
+    record, looks = db.register("a"), []
+    subject = record.subscribe() if kind == "reader" else record.consumer(print)
+    close_reader = aimdb._reader.close_reader
+
+    def close_and_look(handle):
+        last = close_reader(handle)
+        looks.append(others.submit(subject.stats))
+        concurrent.futures.wait(looks, timeout=0.1)  # it waits for what this returns
+        return last
+
+    for module in (aimdb._reader, aimdb._consumer):
+        monkeypatch.setattr(module, "close_reader", close_and_look)
+    with concurrent.futures.ThreadPoolExecutor() as others:
+        last = subject.close() if kind == "reader" else subject.unsubscribe()
+        assert [look.result(TIMEOUT) for look in looks] == [last] * len(looks)
+    assert looks
 
 
 def test_destroy_while_others_produce_receive_and_look_is_safe():
