@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"runtime"
-	"runtime/metrics"
 	"sync"
 	"sync/atomic"
 	"unsafe" // and linkname
@@ -44,13 +43,14 @@ func makeThreads(spare int) {
 func freeOSMemory()
 
 var (
-	calls  atomic.Uint32
+	calls  atomic.Uint64 // that allocated, ever
+	due    atomic.Uint64 // how many they are when the next collection is due
 	wanted = make(chan struct{}, 1)
 )
 
 // collectInTime is called by whatever C calls that allocates.
 func collectInTime() {
-	if calls.Add(1)%64 != 0 {
+	if calls.Add(1) < due.Load() {
 		return
 	}
 	select {
@@ -59,25 +59,27 @@ func collectInTime() {
 	}
 }
 
-// beginCollecting runs a first collection, which makes what the runtime needs for
-// all others, and the goroutine for these. It collects when as much has been
-// allocated as is live, and at least after bytes; 0: 2 MiB.
+// beginCollecting starts the goroutine that collects when as much has been allocated
+// as is live, and at least after bytes; 0: 2 MiB. How much that is is measured at
+// collections only, since to measure it stops the world (runtime/metrics would not,
+// for 100 KiB of memory): in between a call is taken to allocate what those before
+// did on average, and the first ones 2 KiB.
 func beginCollecting(after uint64) {
 	if after == 0 {
 		after = 2 << 20
 	}
-	freeOSMemory()
+	const fewest = 64 // calls
+	due.Store(max(after/(2<<10), fewest))
 	go func() {
-		heap := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
-		next := uint64(0)
+		seen, allocated := uint64(0), uint64(0)
 		for range wanted {
-			metrics.Read(heap)
-			if heap[0].Value.Uint64() < next {
-				continue
+			if calls.Load() < due.Load() {
+				continue // wanted during the last one
 			}
 			collect()
-			metrics.Read(heap)
-			next = heap[0].Value.Uint64() + max(heap[1].Value.Uint64(), after)
+			each := max((heap.TotalAlloc-allocated)/(calls.Load()-seen), 1)
+			seen, allocated = calls.Load(), heap.TotalAlloc
+			due.Store(seen + max(max(heap.HeapAlloc, after)/each, fewest))
 		}
 	}()
 }
@@ -99,12 +101,15 @@ func beginCollecting(after uint64) {
 // has never shown it: that follows from setBlockOnExitSyscall and dropm.
 var collection sync.RWMutex
 
+var heap runtime.MemStats // after the last collection
+
 func collect() {
 	collecting := (*uint32)(unsafe.Pointer(&C.side_collecting))
 	collection.Lock()
 	atomic.StoreUint32(collecting, 1)
 	C.side_await_leavers()
 	freeOSMemory()
+	runtime.ReadMemStats(&heap)
 	atomic.StoreUint32(collecting, 0)
 	collection.Unlock()
 }
