@@ -73,7 +73,7 @@ int aimdb__go_thread(pthread_t *thread, const pthread_attr_t *attributes, void *
  * one that it waits for can't run on the same processor: so they wait here, and
  * the one that is let in has the priority of all. */
 static pthread_mutex_t entering;
-uint32_t side_collecting;
+static uint32_t collecting;
 static void (*go_exit)(void *);
 
 void side_before_go(void) {
@@ -98,15 +98,17 @@ static bool is_collecting(void) {
 #ifdef FAULT_NO_LOOK
     return false;
 #endif
-    return __atomic_load_n(&side_collecting, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&collecting, __ATOMIC_SEQ_CST);
 }
 
 void side_left_go(void) {
     while (side_self.attached && is_collecting()) goAwaitCollection();
 }
 
-/* Waits for a thread that is ending and has not seen side_collecting. */
-void side_await_leavers(void) {
+/* At its beginning it waits for a thread that is ending and has not seen it. */
+void side_set_collecting(uint32_t is) {
+    __atomic_store_n(&collecting, is, __ATOMIC_SEQ_CST);
+    if (!is) return;
     pthread_mutex_lock(&entering);
     pthread_mutex_unlock(&entering);
 }

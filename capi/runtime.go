@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"unsafe" // and linkname
+	_ "unsafe" // linkname
 )
 
 // makeThreads makes the runtime start the threads that it will later do with, one
@@ -104,13 +104,11 @@ var collection sync.RWMutex
 var heap runtime.MemStats // after the last collection
 
 func collect() {
-	collecting := (*uint32)(unsafe.Pointer(&C.side_collecting))
 	collection.Lock()
-	atomic.StoreUint32(collecting, 1)
-	C.side_await_leavers()
+	C.side_set_collecting(1)
 	freeOSMemory()
 	runtime.ReadMemStats(&heap)
-	atomic.StoreUint32(collecting, 0)
+	C.side_set_collecting(0)
 	collection.Unlock()
 }
 

@@ -103,8 +103,7 @@ void side_attach(void); /* before a thread enters Go; side_start_go and side_blo
 /* After a thread has come out of Go, where it may stay out for long: side_restore does
  * it, and GO (capi/runtime.go says why). */
 void side_left_go(void);
-extern uint32_t side_collecting;
-void side_await_leavers(void); /* of threads that end; those that come to it later wait for the collection */
+void side_set_collecting(uint32_t is); /* threads that come out of Go, or end, wait until it is 0 again */
 /* A call into Go by a thread of the library's own, whose signals are blocked. */
 #define GO(call)                                                                                   \
     do {                                                                                           \

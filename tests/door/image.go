@@ -37,16 +37,15 @@ func open(path string) (*image, error) {
 	defer f.Close()
 	m := &image{arch: f.Machine, text: f.Section(".text")}
 	symbols, err := f.Symbols()
-	table := f.Section(".gopclntab")
-	if m.text == nil || table == nil || err != nil {
+	if m.text == nil || err != nil {
 		return nil, fmt.Errorf("%s: is no unstripped Go image: %w", path, errors.Join(err))
 	}
 	if m.code, err = m.text.Data(); err != nil {
 		return nil, err
 	}
-	lines, err := table.Data()
+	lines, err := table(f, symbols)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	start := m.text.Addr
 	for _, s := range symbols {
@@ -60,6 +59,23 @@ func open(path string) (*image, error) {
 	slices.SortFunc(m.functions, func(a, b function) int { return cmp.Compare(a.pc, b.pc) })
 	m.lines, err = gosym.NewTable(nil, gosym.NewLineTable(lines, start))
 	return m, err
+}
+
+// table is Go's table of lines. It is found by its symbol: the section is .gopclntab,
+// or, of Go 1.25 in a shared object, a part of .data.rel.ro.
+func table(f *elf.File, symbols []elf.Symbol) ([]byte, error) {
+	for _, s := range symbols {
+		if s.Name != "runtime.pclntab" || int(s.Section) >= len(f.Sections) {
+			continue
+		}
+		section := f.Sections[s.Section]
+		data, err := section.Data()
+		if at := s.Value - section.Addr; err == nil && at < uint64(len(data)) {
+			return data[at:], nil
+		}
+		return nil, errors.Join(errors.New("runtime.pclntab is not where its symbol says"), err)
+	}
+	return nil, errors.New("has no symbol runtime.pclntab")
 }
 
 func (m *image) contains(pc uint64) bool {
