@@ -63,12 +63,13 @@ func collectInTime() {
 // as is live, and at least after bytes; 0: 2 MiB. How much that is is measured at
 // collections only, since to measure it stops the world (runtime/metrics would not,
 // for 100 KiB of memory): in between a call is taken to allocate what those before
-// did on average, and the first ones 2 KiB.
+// did on average, and the first ones 2 KiB; but at least 256 bytes, so that calls that
+// come to allocate more than before are not many.
 func beginCollecting(after uint64) {
 	if after == 0 {
 		after = 2 << 20
 	}
-	const fewest = 64 // calls
+	const fewest, least = 64, 256 // calls, bytes of one
 	due.Store(max(after/(2<<10), fewest))
 	go func() {
 		seen, allocated := uint64(0), uint64(0)
@@ -77,7 +78,7 @@ func beginCollecting(after uint64) {
 				continue // wanted during the last one
 			}
 			collect()
-			each := max((heap.TotalAlloc-allocated)/(calls.Load()-seen), 1)
+			each := max((heap.TotalAlloc-allocated)/(calls.Load()-seen), least)
 			seen, allocated = calls.Load(), heap.TotalAlloc
 			due.Store(seen + max(max(heap.HeapAlloc, after)/each, fewest))
 		}
