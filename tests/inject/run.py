@@ -29,7 +29,7 @@ WAITS = {
     LOCK: (2, [errno.EAGAIN, errno.EDEADLK, errno.ENOMEM, errno.ESRCH]),
 }
 UNTIL_ANSWERED = 100
-MANY = 200
+MANY, FEW, LONG = 200, 24, 60  # calls; seconds for those of one kind, if they are many
 WATCHDOG = "300"  # seconds; some tests look without sleeping, slow on a busy machine
 FOR_EVER = 1 << 62
 
@@ -137,14 +137,15 @@ def report(program, outcome):
     print("".join("    " + line + "\n" for line in shown), flush=True)
 
 
-def calls(first, last):
+def calls(first, last, seconds):
     """Which calls fail: each, and two more, as what follows a fault may make one that
     was not counted. Tests that go round by the thousand make the same calls each time:
-    of theirs the first, and some on the way to the last."""
-    if last - first <= MANY:
+    of theirs the first, and some on the way to the last, the fewer the longer a run."""
+    many = max(FEW, min(MANY, int(LONG / seconds)))
+    if last - first <= many:
         return range(first + 1, last + 3 if last > first else first + 1)
-    middle = first + MANY // 2
-    return [*range(first + 1, middle), *range(middle, last, 2 * (last - first) // MANY)]
+    middle = first + many // 2
+    return [*range(first + 1, middle), *range(middle, last + 3, 2 * (last - first) // many)]
 
 
 def cases_of(dry, with_start):
@@ -152,7 +153,7 @@ def cases_of(dry, with_start):
     which are the same for all tests, for one of them."""
     test, column, held = dry.case.test, dry.case.column, dry.held
     for kind, error in TAKES.items():
-        for nth in calls(0 if with_start else dry.start[kind], dry.calls[kind]):
+        for nth in calls(0 if with_start else dry.start[kind], dry.calls[kind], dry.seconds):
             for times in (1, UNTIL_ANSWERED):
                 yield Case(test, column, f"{kind}:{nth}:1:{times}:{error}", held)
     for kind, (every, errors) in WAITS.items():
@@ -211,7 +212,12 @@ def main():
             started.add(outcome.case.column)
             cases += of_test if given.all else sample(of_test, share, outcome.seconds, dice)
     dice.shuffle(cases)
-    outcomes = list(runner.run_all(cases))
+    print(f"{len(tests)} tests, {len(cases)} runs to come", flush=True)
+    outcomes = []
+    for outcome in runner.run_all(cases):
+        outcomes.append(outcome)
+        if len(outcomes) % 2000 == 0:
+            print(f"{len(outcomes)} runs", flush=True)
 
     say(outcomes)
     bad = sum(not o.good for o in dry + outcomes)
