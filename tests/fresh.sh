@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # In an empty Debian made by debootstrap, as root, with a network:
-#   tests/fresh.sh readme  the README's commands, from git clone to a program that runs
+#   tests/fresh.sh demo    the README's first command, make demo
+#   tests/fresh.sh test    its second, make test: an hour; SETS="..." make's variables
+#   tests/fresh.sh readme  "Install and link": from git clone to a program that runs
 #   tests/fresh.sh deb     the packages of `make deb`: installed, used, removed
-# Run by hand. SUITE says which Debian, default trixie.
+# Run by hand, before a release for trixie and bookworm each: SUITE says which
+# Debian, default trixie.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -22,12 +25,35 @@ cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" # a proxy may have 
 inside() { unshare -mpf --mount-proc="$root/proc" chroot "$root" env -i PATH="$PATH" HOME=/srv DEBIAN_FRONTEND=noninteractive sh -eux -c "$1"; }
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
-case ${1:-} in
-readme)
-    # The clone comes from here, at the commit of the tree.
+# What the README says is cloned comes from here, at the commit of the tree.
+publish() {
     url=$(sed -n 's/^git clone //p' "$top/README.md")
     git clone -q --bare "$top" "$root/aimdb.git"
     printf '[url "file:///aimdb.git"]\n\tinsteadOf = %s\n[safe]\n\tdirectory = *\n' "$url" > "$root/srv/.gitconfig"
+}
+
+# The README's line for this Debian, and where Debian 12 has its Go.
+prepare() {
+    line=$(sed -n "s/^| Debian.*, \`$suite\` *| \`\(.*\)\` |\$/\1/p" "$top/README.md")
+    [ -n "$line" ] || { echo "the README has no line for $suite" >&2; exit 1; }
+    case $line in *backports*)
+        printf 'deb http://deb.debian.org/debian %s-backports main\n' "$suite" > "$root/etc/apt/sources.list.d/backports.list" ;;
+    esac
+    publish
+    inside "apt-get update -qq; $(echo "$line" | sed 's/apt-get install/apt-get -qq install/')"
+}
+
+case ${1:-} in
+demo)
+    prepare
+    inside "cd /srv; git clone -q $url; make -C aimdb-go demo < /dev/null"
+    ;;
+test)
+    prepare
+    inside "cd /srv; git clone -q $url; make -C aimdb-go test ${SETS-} < /dev/null"
+    ;;
+readme)
+    publish
     commands=$(awk '/^```sh$/ && section { on = 1; next } /^```/ { if (on) exit } on; /^## Install and link/ { section = 1 }' "$top/README.md")
     [ "$(echo "$commands" | wc -l)" -le 5 ]
     inside "cd /srv; apt-get update -qq; $(echo "$commands" | sed 's/apt-get install/apt-get -qq install/')
@@ -50,6 +76,6 @@ fi
 apt-get -qq purge "libaimdb*" "python3-aimdb*" > /dev/null
 [ -z "$(find / -xdev -name "*aimdb*" -not -path "/srv/*" -not -path "/proc/*" -not -path "/var/*")" ]'
     ;;
-*) echo "readme or deb?" >&2; exit 2 ;;
+*) echo "demo, test, readme or deb?" >&2; exit 2 ;;
 esac
 echo "fresh $1: ok"
