@@ -54,11 +54,11 @@ $(BENCH)/condvar: bench/condvar.c $(BENCH_C)
 	$(BENCH_CC) -o $@ -lpthread
 
 $(BENCH)/zeromq: bench/zeromq.c $(BENCH_C)
-	@bench/need-header.sh zmq.h libzmq3-dev
+	@tools/need.sh header:zmq.h=libzmq3-dev
 	$(BENCH_CC) -o $@ -lzmq -lpthread
 
 $(BENCH)/nng: bench/nng.c $(BENCH_C)
-	@bench/need-header.sh nng/nng.h libnng-dev
+	@tools/need.sh header:nng/nng.h=libnng-dev
 	$(BENCH_CC) -o $@ -lnng -lpthread
 
 $(BENCH)/cargo/release/lib%_rival.a: bench/%/Cargo.toml bench/%/Cargo.lock bench/%/src/lib.rs
@@ -70,9 +70,7 @@ $(BENCH)/tokio $(BENCH)/iceoryx2: $(BENCH)/%: bench/rust.c $(BENCH_C) $(BENCH)/c
 	$(BENCH_CC) -DBENCH_VERSION="\"$$(sed -n '/^name = "$*"/{n;s/version = "\(.*\)"/\1/p}' bench/$*/Cargo.lock)\"" \
 	    -o $@ $(filter %.a,$^) -lpthread -lm -ldl
 
-$(BENCH)/venv: bench/requirements.txt
-	@tools/need.sh python3=python3
-	@python3 -c 'import ensurepip' 2>/dev/null || tools/need.sh ensurepip=python3-venv
+$(BENCH)/venv: bench/requirements.txt | need-python
 	python3 -m venv --clear $@
 	$@/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@

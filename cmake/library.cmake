@@ -5,8 +5,9 @@
 #   AimDB::aimdb         libaimdb.so
 #   AimDB::aimdb_static  libaimdb.a
 
+set(AIMDB_BUILT "" CACHE PATH "Where libaimdb.so and libaimdb.a are that need not be built")
 find_program(GO go)
-if(NOT GO)
+if(NOT GO AND NOT AIMDB_BUILT)
   message(FATAL_ERROR "AimDB needs Go 1.25 or newer (https://go.dev/dl) to build its library")
 endif()
 
@@ -19,26 +20,35 @@ configure_file(capi/aimdb.h ${header_dir}/aimdb.h COPYONLY)
 configure_file(bindings/c/aimdb.hpp ${header_dir}/aimdb.hpp COPYONLY)
 
 set(library_dir ${PROJECT_BINARY_DIR}/lib)
+if(AIMDB_BUILT)
+  set(library_dir ${AIMDB_BUILT})
+endif()
 file(GLOB_RECURSE library_sources CONFIGURE_DEPENDS capi/*.go capi/*.c capi/*.h core/*.go core/*.s)
 list(APPEND library_sources go.mod go.sum capi/libaimdb.map capi/symbols.txt tools/build-lib.sh)
 
-function(aimdb_library target type kind file)
-  set(output ${library_dir}/${file})
+function(aimdb_build target kind output)
   add_custom_command(
     OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} KIND=${kind}
             ${PROJECT_SOURCE_DIR}/tools/build-lib.sh ${library_dir}
     DEPENDS ${library_sources}
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
-    COMMENT "Building ${file}"
+    COMMENT "Building ${output}"
     VERBATIM)
   if(top_level)
     add_custom_target(${target}_build ALL DEPENDS ${output})
   else() # only what is linked
     add_custom_target(${target}_build DEPENDS ${output})
   endif()
+endfunction()
+
+function(aimdb_library target type kind file)
+  set(output ${library_dir}/${file})
   add_library(${target} ${type} IMPORTED GLOBAL)
-  add_dependencies(${target} ${target}_build)
+  if(NOT AIMDB_BUILT)
+    aimdb_build(${target} ${kind} ${output})
+    add_dependencies(${target} ${target}_build)
+  endif()
   set_target_properties(${target} PROPERTIES
     IMPORTED_LOCATION ${output}
     INTERFACE_INCLUDE_DIRECTORIES ${header_dir})

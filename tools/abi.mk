@@ -4,10 +4,10 @@
 
 .PHONY: abi abi-record
 
-abi: symbols ## the interface against the one recorded
-	@tools/need.sh clang=clang
+NEED_abi := clang=clang
+
+abi: symbols | need-abi ## the interface against the one recorded
 	@tools/abi.sh capi/aimdb.h | diff -u capi/abi.txt - || { echo "aimdb.h differs from capi/abi.txt: see docs/abi.md" >&2; exit 1; }
 
-abi-record: ## records the interface anew, after a change that docs/abi.md allows
-	@tools/need.sh clang=clang
+abi-record: | need-abi ## records the interface anew, after a change that docs/abi.md allows
 	tools/abi.sh capi/aimdb.h > capi/abi.txt

@@ -26,6 +26,12 @@ riscv64-*) GOARCH=riscv64 ;;
 esac
 GOARM=${GOARM:-7}
 export CC GOARCH GOARM
+case $(go env GOVERSION) in # later ones fetch the version that go.mod names
+go1.? | go1.?.* | go1.1? | go1.1?.* | go1.20 | go1.20.*)
+    echo "$(go env GOVERSION) is too old to build the library: Go 1.21 or later is needed" >&2
+    exit 1
+    ;;
+esac
 export GOOS=linux CGO_ENABLED=1
 tool() { $CC -print-prog-name="$1"; }
 

@@ -19,25 +19,24 @@ qemu_riscv64    := qemu-riscv64
 
 cross: $(addprefix cross-,$(or $(ARCH),$(CROSS_ARCHS))) ## ARCH=arm64|armhf|riscv64: the library for it
 
-test-cross: ## the tests for other machines, under qemu
+test-cross: ## the tests for other machines, under qemu; 135 s
 	+@$(MAKE) --no-print-directory -j 2 $(addprefix test-cross-,$(or $(ARCH),$(TESTED)))
 
 # For one machine, $(1).
 define machine
 cross-$(1): $(BUILD)/cross/$(1)/libaimdb.so $(BUILD)/cross/$(1)/libaimdb.a
 
-.PHONY: toolchain-$(1)
-toolchain-$(1): | toolchain
-	@tools/need.sh $(triplet_$(1))-gcc=gcc-$(triplet_$(1)) $(triplet_$(1))-g++=g++-$(triplet_$(1))
+NEED_cross-$(1)      := go=golang $(triplet_$(1))-gcc=gcc-$(triplet_$(1)) $(triplet_$(1))-g++=g++-$(triplet_$(1))
+NEED_test-cross-$(1) := $(qemu_$(1))=qemu-user
 
-$(BUILD)/cross/$(1)/libaimdb.so: $(SOURCES) | toolchain-$(1)
+$(BUILD)/cross/$(1)/libaimdb.so: $(SOURCES) | need-cross-$(1)
 	CC=$(triplet_$(1))-gcc tools/build-lib.sh $$(@D)
 
-$(BUILD)/cross/$(1)/libaimdb.a: $(SOURCES) capi/symbols.txt | toolchain-$(1)
+$(BUILD)/cross/$(1)/libaimdb.a: $(SOURCES) capi/symbols.txt | need-cross-$(1)
 	CC=$(triplet_$(1))-gcc KIND=static tools/build-lib.sh $$(@D)
 
-test-cross-$(1): cross-$(1)
-	@tools/need.sh $(qemu_$(1))=qemu-user
+test-cross-$(1): cross-$(1) | need-test-cross-$(1)
 	tests/cross.sh $(triplet_$(1)) $(qemu_$(1)) $(BUILD)/cross/$(1)
 endef
 $(foreach a,$(CROSS_ARCHS),$(eval $(call machine,$(a))))
+NEED_test-cross := $(foreach a,$(or $(ARCH),$(TESTED)),$(NEED_cross-$(a)) $(NEED_test-cross-$(a)))

@@ -7,12 +7,13 @@ DEB    := $(BUILD)/deb
 DATE    = $(shell git log -1 --format=%cD 2>/dev/null || date -R)
 PYTHON := $(wildcard bindings/python/aimdb)
 
+NEED_deb := dpkg-buildpackage=dpkg-dev dh=debhelper dh_python3=dh-python lintian=lintian mandoc=mandoc fakeroot=fakeroot
+
 .PHONY: deb
 
 # On a copy of the tree: dpkg-buildpackage leaves its results beside it. -d: Go
 # may be from elsewhere than Debian.
-deb: toolchain ## libaimdb0, libaimdb-dev and python3-aimdb, checked by lintian
-	@tools/need.sh dpkg-buildpackage=dpkg-dev dh=debhelper dh_python3=dh-python lintian=lintian mandoc=mandoc fakeroot=fakeroot
+deb: | need-lib need-deb ## libaimdb0, libaimdb-dev and python3-aimdb, checked by lintian
 	rm -rf $(DEB)
 	mkdir -p $(DEB)/aimdb-$(VERSION)
 	tar --exclude=./$(BUILD) --exclude=./.git --exclude=./docs/reference -cf - . | tar -C $(DEB)/aimdb-$(VERSION) -xf -

@@ -10,10 +10,15 @@ GUIDES    := docs/guide.md docs/sanitizers.md
 MAN3      := $(BUILD)/man/man3
 MADE_MAN  := $(BUILD)/man/made
 
+NEED_docs := doxygen=doxygen
+NEED_man  := python3=python3 mandoc=mandoc
+NEED_docs-python := python3=python3 module:ensurepip=python3-venv
+NEED_test-docs   := mandoc=mandoc man=man-db groff=groff col=bsdextrautils pkg-config=pkg-config doxygen=doxygen \
+    valgrind=valgrind gdb=gdb gcc=gcc setarch=util-linux $(NEED_docs-python)
+
 .PHONY: docs man test-docs
 
-docs: man ## docs/reference: C and C++, man pages, Go, Python
-	@tools/need.sh doxygen=doxygen
+docs: man | need-docs ## docs/reference: C and C++, man pages, Go, Python
 	OUTPUT_DIRECTORY=$(REFERENCE) PROJECT_NUMBER=$(VERSION) doxygen tools/docs/Doxyfile
 	mkdir -p $(REFERENCE)/go $(REFERENCE)/man
 	for p in $(MAN3)/*.3; do mandoc -T html -O man=%N.%S.html $$p > $(REFERENCE)/man/$$(basename $$p).html || exit 1; done
@@ -33,23 +38,18 @@ ifneq ($(shell command -v python3),)
 lib: $(MADE_MAN)
 endif
 
-man: ## build/man: a page for each function and type
-	@tools/need.sh python3=python3 mandoc=mandoc
+man: | need-man ## build/man: a page for each function and type
 	$(MAKE) --no-print-directory $(MADE_MAN)
 	mandoc -T lint -W warning $(MAN3)/*.3
 	cd $(MAN3) && for f in $$(cat $(CURDIR)/capi/symbols.txt); do test -e $$f.3 || { echo "no page for $$f"; exit 1; }; done
 
 # pdoc imports the package, which loads the library.
 .PHONY: docs-python
-docs-python: lib
-	@tools/need.sh python3=python3 pip3=python3-pip
-	python3 -c 'import venv, ensurepip' 2>/dev/null || tools/need.sh python3-venv=python3-venv
+docs-python: lib | need-docs-python
 	test -x $(BUILD)/pdoc/bin/pdoc || { python3 -m venv $(BUILD)/pdoc && $(BUILD)/pdoc/bin/pip -q install pdoc==$(PDOC) typing_extensions==4.15.0; }
 	LD_LIBRARY_PATH=$(abspath $(BUILD)) PYTHONPATH=bindings/python \
 	    PYTHONWARNINGS=error $(BUILD)/pdoc/bin/pdoc -o $(REFERENCE)/python aimdb 2> $(BUILD)/pdoc.log; \
 	    status=$$?; cat $(BUILD)/pdoc.log >&2; test $$status = 0 && ! grep -qi warn $(BUILD)/pdoc.log
 
-test-docs: lib static man lib-asan lib-tsan lib-named lib-valgrind ## man pages, guide, reference: rendered, their programs run, what they say of tools
-	@tools/need.sh mandoc=mandoc man=man-db groff=groff col=bsdextrautils pkg-config=pkg-config doxygen=doxygen \
-	    valgrind=valgrind gdb=gdb gcc=gcc setarch=util-linux
+test-docs: lib static man lib-asan lib-tsan lib-named lib-valgrind | need-test-docs ## man pages, guide, reference: rendered, their programs run, what they say of tools; 40 s
 	tests/docs/run.sh $(BUILD)

@@ -23,7 +23,7 @@ UP      := $(shell echo '$(LIBDIR)/cmake/AimDB' | sed 's|[^/][^/]*|..|g')
 
 static: $(ARCHIVE) ## build/libaimdb.a
 
-$(ARCHIVE): $(SOURCES) capi/symbols.txt | toolchain
+$(ARCHIVE): $(SOURCES) capi/symbols.txt | need-lib
 	KIND=static tools/build-lib.sh $(BUILD)
 
 to     = $(DESTDIR)$(PREFIX)/$(1)
@@ -62,6 +62,7 @@ uninstall: ## takes away what `make install` installed
 	rm -f '$(call to,$(MANDIR))'/man3/aimdb.3 '$(call to,$(MANDIR))'/man3/aimdb_*.3
 	rm -rf '$(call to,$(DATADIR))' '$(call to,$(DOCDIR))'
 
-test-install: lib static $(MADE_MAN) ## a project outside the tree, by CMake, pkg-config and both installations
-	@tools/need.sh cmake=cmake ninja=ninja-build pkg-config=pkg-config gcc=gcc g++=g++ python3=python3
+NEED_test-install := cmake=cmake ninja=ninja-build pkg-config=pkg-config gcc=gcc g++=g++ python3=python3
+
+test-install: lib static $(MADE_MAN) | need-test-install ## a project outside the tree, by CMake, pkg-config and both installations; 30 s
 	tests/install/run.sh

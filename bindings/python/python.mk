@@ -8,21 +8,21 @@ PYTHON_VENV  := $(PYTHON_BUILD)/venv
 PYTHON_SRC   := $(filter-out %__pycache__,$(wildcard $(PYTHON_DIR)/aimdb/*)) $(wildcard $(PYTHON_DIR)/*.py $(PYTHON_DIR)/*.toml $(PYTHON_DIR)/*.md)
 WHEEL        := $(PYTHON_BUILD)/wheel.stamp
 
-.PHONY: toolchain-python test-python wheel test-wheel
+.PHONY: test-python wheel test-wheel
 
 # Debian's python3 comes without what makes a venv.
-toolchain-python:
-	@tools/need.sh python3=python3 gcc=gcc
-	@$(PYTHON_DIR)/pythons.sh | grep -q . || tools/need.sh none-with-venv=python3-venv
+NEED_python := python3=python3 module:ensurepip=python3-venv gcc=gcc
+NEED_test-python := $(NEED_python)
+NEED_test-wheel  := $(NEED_python)
 
-$(PYTHON_VENV)/ready: $(wildcard $(PYTHON_DIR)/requirements-*.txt) | toolchain-python
+$(PYTHON_VENV)/ready: $(wildcard $(PYTHON_DIR)/requirements-*.txt) | need-python
 	rm -rf $(PYTHON_VENV)
 	"$$($(PYTHON_DIR)/pythons.sh | tail -1)" -m venv $(PYTHON_VENV)
 	$(PYTHON_VENV)/bin/pip install -q --disable-pip-version-check \
 	    -r $(PYTHON_DIR)/requirements-test.txt -r $(PYTHON_DIR)/requirements-lint.txt
 	touch $@
 
-test-python: $(PYTHON_VENV)/ready lib ## the Python package: ruff, mypy, its tests
+test-python: $(PYTHON_VENV)/ready lib ## the Python package: ruff, mypy, its tests; 30 s
 	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/ruff check --no-cache --config pyproject.toml . ../../bench/python ../../tests/inject
 	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/ruff format --no-cache --config pyproject.toml --check . ../../bench/python ../../tests/inject
 	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/mypy --cache-dir $(abspath $(PYTHON_BUILD))/mypy
@@ -38,7 +38,7 @@ $(WHEEL): $(PYTHON_SRC) $(LIB) | $(PYTHON_VENV)/ready
 wheel: $(WHEEL) ## a wheel that carries the library, in build/python/wheel
 	@ls $(PYTHON_BUILD)/wheel/*.whl
 
-test-wheel: wheel ## the wheel in a new venv of each CPython at hand, 3.9 to 3.13
+test-wheel: wheel ## the wheel in a new venv of each CPython at hand, 3.9 to 3.13; 3 minutes
 	$(PYTHON_DIR)/test-wheel.sh $(PYTHON_BUILD)/wheel $(PYTHON_BUILD)/wheel-test
 
 PYTHON_BENCH   := $(PYTHON_BUILD)/bench
@@ -47,8 +47,7 @@ PYTHON_SCENES  := py_cross_thread_64 py_batch_64 py_asyncio_64 py_wake_1ms_p50
 
 .PHONY: bench-python-programs bench-python
 
-$(PYTHON_BENCH)/ready: bench/python/requirements.txt | toolchain-python
-	@python3 -c 'import venv, ensurepip' 2>/dev/null || tools/need.sh none-with-venv=python3-venv
+$(PYTHON_BENCH)/ready: bench/python/requirements.txt | need-python
 	rm -rf $(PYTHON_BENCH)
 	python3 -m venv $(PYTHON_BENCH)
 	while read -r package; do $(PYTHON_BENCH)/bin/pip install -q --disable-pip-version-check "$$package" \
