@@ -7,6 +7,7 @@
 #define AIMDB_GO_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,16 @@ struct go_signal {
     intptr_t length;
 };
 extern struct go_signal aimdb__go_signals[GO_SIGNALS] __attribute__((weak));
+
+/* runtime.scavenger: the beginning of what Go 1.25 and 1.26 know of the goroutine that
+ * gives memory back bit by bit (mgcscavenge.go). */
+struct go_scavenger {
+    uintptr_t lock;
+    const void *goroutine, *timer;
+    uint32_t wanted;
+    bool parked;
+};
+extern struct go_scavenger aimdb__go_scavenger __attribute__((weak));
 
 /* What cgo calls in place of pthread's functions, and malloc and free. */
 int aimdb__go_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),

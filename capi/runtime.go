@@ -32,12 +32,12 @@ func makeThreads(spare int) {
 	ended.Wait()
 }
 
-// Collections are started here, not by the runtime (GOGC is off): after one of its
-// own a goroutine of it gives memory back, and sleeps on a timer in between. The
-// first timer opens the runtime's poller, whose descriptors a host that closes all
-// it does not know would take away, which ends the process. So nothing in the C
-// library sets a timer; freeOSMemory collects and gives all memory back at once,
-// and leaves that goroutine nothing to do.
+// Collections are started here, not by the runtime (GOGC is off): nothing in the C
+// library sets a timer. The first one opens the runtime's poller, whose descriptors a
+// host that closes all it does not know would take away, which ends the process. After
+// a collection of the runtime's own its scavenger gives memory back, and sleeps on a
+// timer in between; freeOSMemory collects and gives all memory back at once, and the
+// scavenger, which could come before that, is kept asleep (keep_scavenger_asleep).
 //
 //go:linkname freeOSMemory runtime/debug.freeOSMemory
 func freeOSMemory()

@@ -106,6 +106,25 @@ static void tame_signals(void) {
         if (i != SIGSEGV && i != SIGBUS && i != SIGFPE && i != 32 && i != 33) aimdb__go_signals[i].flags = 0;
 }
 
+/* Go's scavenger sleeps on a timer between two bits of memory that it gives back, and
+ * Go's first timer opens its poller: two descriptors, of which a host that closes all
+ * it does not know ends the process. It begins when it is woken, and who wakes it
+ * looks whether it is parked: told that it is not, it stays asleep for ever. What it
+ * would do collections do at once (capi/runtime.go). One that looks otherwise than
+ * known is left alone. */
+static void keep_scavenger_asleep(void) {
+    static const struct timespec a_while = {.tv_nsec = AIMDB_MILLISECOND / 10};
+    struct go_scavenger *s = &aimdb__go_scavenger;
+    for (int i = 0; i < 10000; i++) { /* it is on its way to its first sleep */
+        if (__atomic_load_n(&s->parked, __ATOMIC_ACQUIRE) == 1 &&
+            __atomic_load_n(&s->lock, __ATOMIC_ACQUIRE) == 0) {
+            if (s->goroutine && s->timer && s->wanted == 0) __atomic_store_n(&s->parked, 0, __ATOMIC_RELEASE);
+            return;
+        }
+        nanosleep(&a_while, NULL);
+    }
+}
+
 static bool cgo_door(void) {
     const char *choice = secure_getenv("AIMDB_DOOR");
     if (!choice || !*choice || strcmp(choice, "direct") == 0) return false;
@@ -130,6 +149,7 @@ static void enter_go(int processor_count) {
     aimdb__go_entry(1, fill_block(processor_count));
     const char *collect = secure_getenv("AIMDB_COLLECT");
     goBegin(cgo_door(), collect ? strtoull(collect, NULL, 10) : 0); /* waits until Go is there */
+    keep_scavenger_asleep();
     if (known && getrlimit(RLIMIT_NOFILE, &raised) == 0 && raised.rlim_cur != files.rlim_cur)
         setrlimit(RLIMIT_NOFILE, &files);
 }

@@ -45,7 +45,7 @@ place() { "$(tool objdump)" -t go.o | awk -v name="$1" '$NF == name { print $(NF
 
 # The objects of both libraries. Go builds an archive, whose objects are taken
 # apart: Go's entry is no constructor any more but called by capi/start.c, which
-# first tames Go's table of signals; what cgo wants of pthread, and the memory for
+# first tames Go's table of signals, and then its scavenger; what cgo wants of pthread, and the memory for
 # it, lead to capi/gothread.c. What the objects have of each other is renamed to aimdb__*, so
 # that it meets no name of a program's. (Linking them into one object and hiding it
 # there makes binutils 2.40 for arm64 crash on the link after.)
@@ -64,7 +64,8 @@ objects() {
         if [ "$object" = go.o ]; then
             "$(tool objcopy)" --globalize-symbol "$entry" go.o
             set -- --remove-section .init_array --redefine-sym "$entry=aimdb__go_entry" \
-                --add-symbol "aimdb__go_signals=$(place runtime.sigtable),global"
+                --add-symbol "aimdb__go_signals=$(place runtime.sigtable),global" \
+                --add-symbol "aimdb__go_scavenger=$(place runtime.scavenger),global"
         elif has "$object" _cgo_try_pthread_create || has "$object" _cgo_sys_thread_start; then
             set -- --redefine-sym malloc=aimdb__go_malloc --redefine-sym free=aimdb__go_free \
                 --redefine-sym pthread_create=aimdb__go_thread \

@@ -4,6 +4,7 @@
 // limits. Run with an argument it plays one part in a process of its own.
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -128,6 +129,30 @@ static int sigalrm_without_onstack(void) {
     return 0;
 }
 
+static bool is_poller(const char *fd) {
+    char path[300], file[64] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%s", fd);
+    return readlink(path, file, sizeof file - 1) > 0 && strcmp(file, "anon_inode:[eventpoll]") == 0;
+}
+
+/* Threads come and go, which is memory that Go gives back, and Go collects. */
+static int go_opens_no_poller(void) {
+    for (int round = 0; round < 40; round++) {
+        aimdb_t *db;
+        aimdb_record_t *r = running_record(&db);
+        aimdb_consumer_t *consumers[100];
+        aimdb_consumer_config_t config = AIMDB_CONSUMER_CONFIG_INIT;
+        config.fn = nothing;
+        for (int i = 0; i < 100; i++) OK(aimdb_subscribe(r, &config, &consumers[i]));
+        for (int i = 0; i < round % 2 * 100; i++) OK(aimdb_unsubscribe(consumers[i], NULL));
+        end_database(db);
+        DIR *all = opendir("/proc/self/fd");
+        for (struct dirent *one; (one = readdir(all));) REQUIRE(!is_poller(one->d_name));
+        closedir(all);
+    }
+    return 0;
+}
+
 static const struct part {
     const char *name;
     int (*run)(void);
@@ -140,6 +165,7 @@ static const struct part {
     {"segv_by_a_bad_pointer_to_produce", segv_by_a_bad_pointer_to_produce, 42 << 8},
     {"sigint_ends_the_process", sigint_ends_the_process, SIGINT},
     {"sigalrm_without_onstack", sigalrm_without_onstack, 0},
+    {"go_opens_no_poller", go_opens_no_poller, 0},
 };
 
 static void run_part(const struct part *part) {
