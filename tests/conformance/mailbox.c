@@ -260,7 +260,7 @@ TEST(mailbox_waiter_whose_reader_is_closed_passes_the_wake_on)
             REQUIRE_OK(put(mailbox, 2 * round + 1));
             check_waiter_got(&staying, 2 * round + 1);
         } else {
-            CHECK_STATUS(leaving.status, AIMDB_CLOSED);
+            was_told(leaving.status);
             check_waiter_got(&staying, 2 * round);
         }
     }

@@ -132,6 +132,14 @@ void thread_await_sleep(struct thread *thread)
     }
 }
 
+/* Of a receive that waited when its reader ended, CLOSED. One that came too late to
+ * wait, as on a busy machine, finds no reader. */
+bool was_told(aimdb_status_t status)
+{
+    if (status != AIMDB_CLOSED) CHECK_STATUS(status, AIMDB_ERR_HANDLE);
+    return status == AIMDB_CLOSED;
+}
+
 size_t threads_of_process(void)
 {
     size_t count = 0;

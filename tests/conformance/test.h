@@ -92,6 +92,7 @@ void thread_start(struct thread *thread, void (*run)(void *), void *arg);
 void thread_join(struct thread *thread);
 /* Waits until the thread sleeps in the kernel and stays asleep, or has ended. */
 void thread_await_sleep(struct thread *thread);
+bool was_told(aimdb_status_t status);
 size_t threads_of_process(void);
 
 /* Databases, records, numbers ------------------------------------------------- */
