@@ -431,8 +431,9 @@ AIMDB_API aimdb_status_t aimdb_produce_batch(aimdb_record_t *record, const void 
  * given, on any thread while that callback runs; the record must be of the
  * emitter's database. An emission is taken while a close drains the database. On
  * the thread of a callback aimdb_produce into a record of the callback's database
- * is an emission, too: aimdb_emit adds that it can be called on other threads, and
- * that a record of another database is refused.
+ * (of several, one inside the other, that of the innermost) is an emission, too:
+ * aimdb_emit adds that it can be called on other threads, and that a record of
+ * another database is refused.
  *   as aimdb_produce, and
  *   AIMDB_ERR_EMITTER    NULL, made up, or its callback has returned
  *   AIMDB_ERR_HANDLE     also: the record is of another database */

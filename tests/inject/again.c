@@ -169,6 +169,18 @@ static long descriptors(void)
     return count;
 }
 
+static void print_descriptors(void)
+{
+    DIR *all = opendir("/proc/self/fd");
+    if (!all) return;
+    for (struct dirent *one; (one = readdir(all));) {
+        char path[300], file[256] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%s", one->d_name);
+        if (readlink(path, file, sizeof file - 1) > 0) printf("# descriptor %s is %s\n", one->d_name, file);
+    }
+    closedir(all);
+}
+
 static struct held held(void)
 {
     injected_t now = injected();
@@ -203,7 +215,9 @@ static void check_held(const char *text)
         bail_out();
     uint64_t end = now_ns() + (uint64_t)(2 * LONG_TIME);
     while (!none_over(held(), most) && now_ns() < end) nap();
-    rule(none_over(held(), most), "at the end", "more is held than without a fault");
+    bool over = !none_over(held(), most);
+    rule(!over, "at the end", "more is held than without a fault");
+    if (over) print_descriptors();
 }
 
 /* The first call starts Go. */
