@@ -32,7 +32,7 @@ _Atomic bool side_go_runs;
  *   containermaxprocs, updatemaxprocs: Go keeps no descriptor of a cgroup, and
  *     sets no timer to read it.
  *   GOGC=off: capi/runtime.go says when to collect.
- * For tests AIMDB_COLLECT says after how many bytes, and AIMDB_GODEBUG what else is
+ * For tests AIMDB_COLLECT says after about how many bytes, and AIMDB_GODEBUG what else is
  * to be in GODEBUG. */
 enum { TAGS = 7, AT_THE_END = 4 };
 static union {
