@@ -80,8 +80,10 @@ test-tools: | need-test-tools ## what installs what a target needs
 test-go: | need-lib ## the Go packages
 	go test ./core/...
 
-test-race: | need-lib ## the Go packages under the race detector; 15 s
+test-race: | need-lib ## the Go packages under the race detector, at the end in a crowd; 45 s
 	go test -race -tags aimdb_poison ./core/...
+	go test -race -tags aimdb_poison -c -o $(BUILD)/core-race.test ./core
+	tools/crowded.sh 6 $(BUILD)/core-race.test -test.run Beside -test.count 4
 
 # CMake builds and runs what is written in C.
 test-c: lib static | need-test-c ## the C tests, by CMake and CTest; 2 minutes

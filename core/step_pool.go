@@ -19,12 +19,14 @@ func (s *Step) Ready() {
 	if r == nil || p == nil || !s.lock(&p.lock) {
 		return
 	}
-	// Destroy takes this lock after it has ended the generation, and before the
-	// block can be another record's.
-	if s.Handle.names(atomic.LoadUint32(&r.generation)) {
-		p.readyAll(r)
-	}
 	s.Result = OK
+	// Destroy takes this lock after it has ended the generation, and before the
+	// blocks can be another's: who comes later may touch neither.
+	if !s.Handle.names(atomic.LoadUint32(&r.generation)) {
+		s.unlock(&p.lock)
+		return
+	}
+	p.readyAll(r)
 	s.leave(p)
 }
 
