@@ -203,7 +203,7 @@ TEST(descriptor_closed_in_one_database_disturbs_no_subscription_of_another)
     atomic_store(&churning, true);
     struct thread churn[2];
     for (size_t i = 0; i < COUNT(churn); i++) thread_start(&churn[i], open_and_close, churned);
-    for (uint64_t n = 1; n <= 10000; n++) {
+    for (uint64_t n = 1, last = rounds(10000); n <= last; n++) {
         struct sink sink = SINK;
         aimdb_consumer_config_t config = sink_config(&sink);
         aimdb_consumer_t *consumer;

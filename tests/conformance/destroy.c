@@ -146,7 +146,7 @@ static void look_until_refused(void *arg)
 TEST(destroy_while_others_produce_receive_and_look_is_safe)
 {
     static const aimdb_buffer_t buffers[] = { AIMDB_RING, AIMDB_LATEST, AIMDB_MAILBOX };
-    for (int round = 0; round < 60; round++) {
+    for (uint64_t round = 0, last = rounds(60); round < last; round++) {
         aimdb_t *db = database();
         aimdb_record_t *numbered = numbers(db, buffers[round % 3], 16);
         aimdb_reader_t *in = reader(numbered);

@@ -69,7 +69,7 @@ static void pause_shortly(uint32_t *random)
 static void hammer_values(struct hammer *hammer, int receivers, bool each)
 {
     uint32_t random = 11;
-    for (uint64_t n = 1; n <= ROUNDS; n++) {
+    for (uint64_t n = 1, last = rounds(ROUNDS); n <= last; n++) {
         REQUIRE_OK(put(hammer->record, n));
         await_number(hammer, receivers, each, n);
         pause_shortly(&random);
@@ -142,7 +142,7 @@ TEST(parking_ping_pong_loses_no_wake_up)
     struct thread other;
     started(db);
     thread_start(&other, return_pings, &sides);
-    for (uint64_t n = 1; n <= ROUNDS / 2; n++) {
+    for (uint64_t n = 1, last = rounds(ROUNDS / 2); n <= last; n++) {
         REQUIRE_OK(put(ping, n));
         struct taken taken = take(pongs, AIMDB_FOREVER);
         if (!CHECK_STATUS(taken.status, AIMDB_OK) || !CHECK_EQ(taken.number, n)) break;

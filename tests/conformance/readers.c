@@ -391,7 +391,7 @@ TEST(reader_batch_of_a_latest_that_is_too_small_has_no_values)
     struct thread producer;
     thread_start(&producer, produce_sizes, latest);
     memset(buffer, 0x5a, sizeof buffer);
-    for (int seen = 0; seen < 1000000;) {
+    for (uint64_t seen = 0, enough = rounds(1000000); seen < enough;) {
         size_t count = 77;
         aimdb_status_t status = batch(in, buffer, sizeof buffer, messages, 2, &count, 0);
         if (status == AIMDB_ERR_TOO_SMALL) {
@@ -441,7 +441,7 @@ TEST(reader_closed_beside_a_receive_gives_values_in_order_and_then_none)
     struct thread producer, receiver;
     thread_start(&producer, produce_and_yield, ring);
     uint32_t random = 3;
-    for (int round = 0; round < 4000; round++) {
+    for (uint64_t round = 0, all = rounds(4000); round < all; round++) {
         aimdb_reader_t *in = reader(ring);
         nap(); /* something is pending */
         thread_start(&receiver, receive_until_closed, in);
@@ -563,15 +563,16 @@ TEST(reader_batch_that_is_overtaken_midway_gives_what_it_has_taken)
     size_t count;
     uint64_t expected = 1;
     started(db);
-    atomic_store(&large_left, LARGE_LAST);
+    uint64_t last = rounds(LARGE_LAST);
+    atomic_store(&large_left, (long long)last);
     for (int i = 0; i < 2; i++) thread_start(&producers[i], produce_large, large);
-    while (expected <= LARGE_LAST) {
+    while (expected <= last) {
         aimdb_status_t status =
             batch(in, buffer, sizeof buffer, messages, LARGE_BATCH, &count, AIMDB_SECOND);
         if (status == AIMDB_LAGGED) expected += messages[0].message.lagged;
         else if (!CHECK_STATUS(status, AIMDB_OK)) break;
         for (size_t i = 0; i < count; i++)
-            if (!CHECK_EQ(messages[i].message.sequence, expected++)) expected = LARGE_LAST + 1;
+            if (!CHECK_EQ(messages[i].message.sequence, expected++)) expected = last + 1;
     }
     for (int i = 0; i < 2; i++) thread_join(&producers[i]);
     end(db);

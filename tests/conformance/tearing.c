@@ -72,7 +72,7 @@ static int consume_words(aimdb_emitter_t *emitter, const aimdb_message_t *messag
 static void check_tearing(aimdb_buffer_t buffer, size_t capacity, size_t words, uint64_t last)
 {
     aimdb_t *db = database();
-    struct torn torn = { record(db, "words", buffer, capacity, words * 8), words, last };
+    struct torn torn = { record(db, "words", buffer, capacity, words * 8), words, rounds(last) };
     struct torn_reader readers[2] = { { .torn = &torn, .waits = true }, { .torn = &torn } };
     aimdb_consumer_config_t config = consumer_config();
     config.fn = consume_words;
@@ -138,7 +138,7 @@ TEST(tearing_peek_4_kib)
     static const aimdb_buffer_t buffers[] = { AIMDB_LATEST, AIMDB_MAILBOX };
     for (size_t b = 0; b < COUNT(buffers); b++) {
         aimdb_t *db = database();
-        struct torn torn = { record(db, "words", buffers[b], 0, WORDS_4K * 8), WORDS_4K, TIMES_4K };
+        struct torn torn = { record(db, "words", buffers[b], 0, WORDS_4K * 8), WORDS_4K, rounds(TIMES_4K) };
         struct torn_reader peeker = { .torn = &torn };
         started(db);
         thread_start(&peeker.thread, peek_words, &peeker);

@@ -443,6 +443,13 @@ static unsigned watchdog_start(void)
     return seconds && atoi(seconds) > 0 ? (unsigned)atoi(seconds) : 60;
 }
 
+uint64_t rounds(uint64_t often)
+{
+    const char *part = getenv("AIMDB_TEST_PART");
+    uint64_t fewer = part && atoi(part) > 0 ? often / (uint64_t)atoi(part) : often;
+    return fewer > 0 ? fewer : 1;
+}
+
 static bool wanted(const struct test *test, char **filters)
 {
     if (!*filters) return true;

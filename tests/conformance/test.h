@@ -77,6 +77,10 @@ const char *column_name(void);
 #define LONG_TIME (30 * AIMDB_SECOND) /* a bound that only a hang exceeds */
 
 uint64_t now_ns(void);
+/* How often a test goes round that waits for threads to meet: as often as it says, but
+ * where it runs hundreds of times, with a fault in each, AIMDB_TEST_PART says how many
+ * times fewer. */
+uint64_t rounds(uint64_t often);
 /* A small generator for jitter and random sequences: the same in each run. */
 uint32_t random_next(uint32_t *state);
 

@@ -263,7 +263,7 @@ TEST(unsubscribe_while_others_produce_calls_the_free_function_exactly_once)
     started(db);
     struct thread producer;
     thread_start(&producer, produce_until_closed, ring);
-    for (int round = 0; round < 200; round++) {
+    for (uint64_t round = 0, all = rounds(200); round < all; round++) {
         struct sink sink = SINK;
         aimdb_consumer_t *consumer = sink_subscribe(&sink, ring);
         if (round % 2) sink_await_count(&sink, 3);

@@ -20,7 +20,7 @@ PYTEST_WITH := cd $(PYTHON_DIR) && PYTHONPATH=.:$(abspath tests/inject) PYTHONDO
     AIMDB_LIBRARY=$(abspath $(INJECT))/libaimdb.so.0
 EVERY_THIRD_SLEEP_INTERRUPTED := 4:1:3:4611686018427387904:4
 
-# ALL=1: every fault in every test, by hand, three hours or so; SEED=n: a sample again.
+# ALL=1: every fault in every test, by hand, an hour or so; SEED=n: a sample again.
 test-faultinjection: $(INJECT)/conformance $(PYTHON_VENV)/ready ## what the library takes fails, call by call: a sample; ALL=1: all; 100 s
 	python3 tests/inject/run.py $(INJECT)/conformance $(if $(ALL),--all) $(SEED:%=--seed %)
 	$(PYTEST_WITH) AIMDB_INJECT_SECONDS=$(if $(ALL),,15) AIMDB_INJECT_SEED=$(SEED) \

@@ -31,6 +31,7 @@ WAITS = {
 UNTIL_ANSWERED = 100
 MANY, FEW, LONG = 200, 24, 60  # calls; seconds for those of one kind, if they are many
 WATCHDOG = "300"  # seconds; some tests look without sleeping, slow on a busy machine
+PART = "20"  # of the rounds of tests that go round by the thousand, as they run hundreds of times
 FOR_EVER = 1 << 62
 
 # Options and environment.
@@ -61,7 +62,7 @@ class Case:
     held: str = ""
 
     def environment(self):
-        changed = {"AIMDB_TEST_WATCHDOG": WATCHDOG, **COLUMNS[self.column][1]}
+        changed = {"AIMDB_TEST_WATCHDOG": WATCHDOG, "AIMDB_TEST_PART": PART, **COLUMNS[self.column][1]}
         if self.faults:
             changed["AIMDB_INJECT"] = self.faults
         if self.held:
@@ -189,7 +190,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=40, help="about so long (default 40)")
     parser.add_argument("--all", action="store_true", help="each fault, in each column")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, default=2 * os.cpu_count(), help="most runs sleep")
     given = parser.parse_intermixed_args()
     seed = given.seed if given.seed is not None else random.randrange(1 << 32)
     print(f"fault injection: seed {seed}", flush=True)
