@@ -62,7 +62,7 @@ $(BUILD)/hello: examples/c/hello.c capi/aimdb.h $(LIB)
 $(STATICCHECK): | need-lib
 	GOBIN=$(abspath $(@D)) go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-lint: $(STATICCHECK) ## gofmt, go vet, staticcheck
+lint: $(STATICCHECK) lint-python ## gofmt, go vet, staticcheck; ruff, mypy
 	@unformatted=$$(gofmt -l capi core tests); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...

@@ -8,10 +8,11 @@ PYTHON_VENV  := $(PYTHON_BUILD)/venv
 PYTHON_SRC   := $(filter-out %__pycache__,$(wildcard $(PYTHON_DIR)/aimdb/*)) $(wildcard $(PYTHON_DIR)/*.py $(PYTHON_DIR)/*.toml $(PYTHON_DIR)/*.md)
 WHEEL        := $(PYTHON_BUILD)/wheel.stamp
 
-.PHONY: test-python wheel test-wheel
+.PHONY: lint-python test-python wheel test-wheel
 
 # Debian's python3 comes without what makes a venv.
 NEED_python := python3=python3 module:ensurepip=python3-venv gcc=gcc
+NEED_lint-python := $(NEED_python)
 NEED_test-python := $(NEED_python)
 NEED_test-wheel  := $(NEED_python)
 
@@ -22,10 +23,15 @@ $(PYTHON_VENV)/ready: $(wildcard $(PYTHON_DIR)/requirements-*.txt) | need-python
 	    -r $(PYTHON_DIR)/requirements-test.txt -r $(PYTHON_DIR)/requirements-lint.txt
 	touch $@
 
-test-python: $(PYTHON_VENV)/ready lib ## the Python package: ruff, mypy, its tests; 30 s
-	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/ruff check --no-cache --config pyproject.toml . ../../bench/python ../../tests/inject
-	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/ruff format --no-cache --config pyproject.toml --check . ../../bench/python ../../tests/inject
-	cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin/mypy --cache-dir $(abspath $(PYTHON_BUILD))/mypy
+PYTHON_LINT := cd $(PYTHON_DIR) && $(abspath $(PYTHON_VENV))/bin
+PYTHON_ALL  := --no-cache --config pyproject.toml . ../../bench/python ../../tests/inject
+
+lint-python: $(PYTHON_VENV)/ready ## ruff and mypy
+	$(PYTHON_LINT)/ruff check $(PYTHON_ALL)
+	$(PYTHON_LINT)/ruff format --check $(PYTHON_ALL)
+	$(PYTHON_LINT)/mypy --cache-dir $(abspath $(PYTHON_BUILD))/mypy
+
+test-python: lint-python lib ## the Python package, and what lint-python says; 30 s
 	cd $(PYTHON_DIR) && PYTHONPATH=. AIMDB_LIBRARY=$(abspath $(LIB)) PYTHONDONTWRITEBYTECODE=1 \
 	    $(abspath $(PYTHON_VENV))/bin/python -m pytest
 

@@ -62,7 +62,8 @@ class Case:
     held: str = ""
 
     def environment(self):
-        changed = {"AIMDB_TEST_WATCHDOG": WATCHDOG, "AIMDB_TEST_PART": PART, **COLUMNS[self.column][1]}
+        changed = {"AIMDB_TEST_WATCHDOG": WATCHDOG, "AIMDB_TEST_PART": PART}
+        changed.update(COLUMNS[self.column][1])
         if self.faults:
             changed["AIMDB_INJECT"] = self.faults
         if self.held:
