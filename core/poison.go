@@ -16,8 +16,10 @@ const (
 	poison     = poisonByte * 0x01010101
 )
 
+func (c *cursorBlock) free() bool { return c.shared == single && !c.armed }
+
 func (c *cursorBlock) poison() {
-	mustBeFree(c.shared == single && !c.armed, "a subscription is given back while it is in a list")
+	mustBeFree(c.free(), "a subscription is given back while it is in a list")
 	generation, record := c.generation, c.record
 	bytes := (*[unsafe.Sizeof(*c)]byte)(unsafe.Pointer(c))
 	for i := unsafe.Offsetof(c.cursor.Lock) + unsafe.Sizeof(c.cursor.Lock); i < unsafe.Sizeof(*c); i++ {
@@ -26,19 +28,23 @@ func (c *cursorBlock) poison() {
 	c.generation, c.record = generation, record
 }
 
+func (r *recordBlock) free() bool { return r.sharers == 0 && r.listeners == 0 }
+
 func (r *recordBlock) poison() {
-	mustBeFree(r.sharers == 0 && r.listeners == 0, "a record is given back while others are in its lists")
+	mustBeFree(r.free(), "a record is given back while others are in its lists")
 	r.sharers, r.listeners = poison, poison
 	r.function, r.user = poison, poison
 }
 
+func (p *poolBlock) free() bool { return p.first == 0 && p.idle == 0 }
+
 func (p *poolBlock) poison() {
-	mustBeFree(p.first == 0 && p.idle == 0, "a pool is given back while it has consumers or workers")
+	mustBeFree(p.free(), "a pool is given back while it has consumers or workers")
 	p.first, p.last = poison, poison
 }
 
 // mustBeFree ends the process: locks are held, and a caught panic would hide it.
-var mustBeFree = func(free bool, otherwise string) {
+func mustBeFree(free bool, otherwise string) {
 	if !free {
 		println(otherwise)
 		syscall.Exit(3)
