@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
 // A blocked is a consumer whose callbacks wait for its release.
@@ -188,6 +190,33 @@ func TestReceive_BesideDestroyAndTheNextDatabase(t *testing.T) {
 		require.NoError(t, db.Destroy())
 	}
 	all.Wait()
+}
+
+// A producer may be so late with looking after shared consumers that the pool has
+// been given back, and is another database's.
+func TestProduce_WhoIsLateLeavesThePoolOfOthersAlone(t *testing.T) {
+	db := newDatabase(t)
+	r := register(t, db, "r", Ring)
+	c, err := r.Subscribe(ConsumerConfig{Shared: true, Func: func(Emitter, *Incoming) error { return nil }})
+	require.NoError(t, err)
+	late := Step{Handle: handleOf(r.block), Database: db.index, Owner: park.Owner()}
+	_, _, err = c.Unsubscribe(false)
+	require.NoError(t, err)
+	require.NoError(t, db.Destroy())
+	require.Eventually(t, func() bool {
+		db.mu.Lock()
+		defer db.mu.Unlock()
+		return db.workers == 0
+	}, patience, time.Millisecond)
+	p := &databaseAt(db.index).pool
+	was := p.first
+	p.first = 1 // the other's queue
+	p.work.Announce()
+	p.stall.Announce()
+	late.Run(OpReady)
+	p.first = was
+	require.Equal(t, OK, late.Result)
+	require.Zero(t, late.Todo, "nobody is woken")
 }
 
 // From callbacks, from outside, all at once; with the race detector.

@@ -6,11 +6,8 @@ package core
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/aimdb-dev/aimdb-go/core/park"
 )
 
 func TestPoison_WhatIsGivenBackIsInNoListAndHoldsNothing(t *testing.T) {
@@ -49,29 +46,4 @@ func TestPoison_AnArmedReaderLeavesItsRecordBeforeItsBlockIsAnothers(t *testing.
 		require.NoError(t, err)
 		require.Zero(t, r.block.listeners)
 	}
-}
-
-// A producer may be so late with looking after shared consumers that the pool has
-// been given back, or is another database's.
-func TestPoison_WhoIsLateLeavesThePoolOfOthersAlone(t *testing.T) {
-	db := newDatabase(t)
-	r := register(t, db, "r", Ring)
-	c, err := r.Subscribe(ConsumerConfig{Shared: true, Func: func(Emitter, *Incoming) error { return nil }})
-	require.NoError(t, err)
-	late := Step{Handle: handleOf(r.block), Database: db.index, Owner: park.Owner()}
-	_, _, err = c.Unsubscribe(false)
-	require.NoError(t, err)
-	require.NoError(t, db.Destroy())
-	require.Eventually(t, func() bool {
-		db.mu.Lock()
-		defer db.mu.Unlock()
-		return db.workers == 0
-	}, patience, time.Millisecond)
-	p := &databaseAt(db.index).pool
-	require.EqualValues(t, poison, p.first)
-	p.work.Announce()
-	p.stall.Announce()
-	late.Run(OpReady)
-	require.Equal(t, OK, late.Result)
-	require.Zero(t, late.Todo, "nobody is woken")
 }
