@@ -12,10 +12,11 @@ import warnings
 import weakref
 from typing import Any, Callable, Literal, Optional, TypeVar, Union, overload
 
-from . import _buffers, _foreign, _inside, _library, _wait
+from . import _buffers, _ending, _foreign, _inside, _library, _wait
 from . import _structs as c
 from ._codec import AnyCodec, Codec, resolve
 from ._consumer import Loop
+from ._ending import closed
 from ._errors import ArgumentError, Closed, HandleError, KeyFormatError, StateError
 from ._library import held, released
 from ._reader import Reader
@@ -31,8 +32,6 @@ _LEVELS: tuple[LogLevel, ...] = ("error", "warning", "info", "debug", "off")
 _DOORS = {0: "cgo", 1: "direct"}
 #: Where the library's log lines go: a logger, or a function of (level, text).
 Log = Union[logging.Logger, Callable[[str, str], object]]
-
-_EXIT = 1.0  # seconds that the exit of the interpreter waits for what still runs
 
 
 class CloseResult(enum.Enum):
@@ -396,7 +395,7 @@ class Database:
 
     def _check(self, status: int, of: str) -> None:
         if status == c.ERR_HANDLE and self._ended:
-            raise Closed(f"{of}: the database is closed")
+            raise closed(f"{of}: the database is closed")
         check(status, of)
 
     def _add_reader(self, reader: Reader[Any]) -> None:
@@ -405,9 +404,9 @@ class Database:
     def _at_exit(self) -> None:
         """Before the interpreter ends, nothing may call into it any more: intake
         ends, producer functions return, consumers stop, the log is let go."""
-        until = time.monotonic() + _EXIT
+        until = time.monotonic() + _ending.SECONDS
         if self._owned:
-            released.aimdb_close(self._handle, int(_EXIT * c.NANOSECONDS))
+            released.aimdb_close(self._handle, int(_ending.SECONDS * c.NANOSECONDS))
             self._running = False
         for loop in list(self._loops):
             loop.stop()

@@ -17,6 +17,7 @@ import weakref
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_void_p
 from typing import Any, Optional
 
+from . import _ending
 from . import _structs as c
 from ._errors import LibraryError
 
@@ -180,6 +181,7 @@ open_databases: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDiction
 
 
 def _at_exit() -> None:
+    _ending.begin()
     for reference in open_databases.valuerefs():
         database = reference()
         if database is not None and not forked:

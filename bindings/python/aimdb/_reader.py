@@ -17,6 +17,7 @@ from . import _structs as c
 from ._aio import AsyncReader
 from ._batch import Batch
 from ._codec import Codec, decode_all, decode_one
+from ._ending import closed
 from ._errors import ArgumentError, Closed, Empty, Lagged
 from ._library import held, released
 from ._stats import ConsumerStats
@@ -173,7 +174,7 @@ class Reader(Generic[T]):
         if self._async is not None:
             self._async._after_close()
         if self._last is None:
-            raise Closed(f"{self._of}: is closed")
+            raise closed(f"{self._of}: is closed")
         return self._last
 
     def _end(self) -> None:
@@ -242,7 +243,7 @@ class Reader(Generic[T]):
         if status in (c.EMPTY, c.TIMEOUT):
             return Empty(f"{self._of}: nothing there")
         if status == c.CLOSED or (status == c.ERR_HANDLE and not _library.forked):
-            return Closed(f"{self._of}: is closed, and everything is read")
+            return closed(f"{self._of}: is closed, and everything is read")
         return error(status, self._of)
 
 

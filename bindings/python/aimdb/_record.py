@@ -24,7 +24,8 @@ from . import _structs as c
 from ._aio import AsyncReader
 from ._codec import Codec, decode_one
 from ._consumer import Consumer, ConsumerFunction, Loop, OnConsumerLag
-from ._errors import Closed, Rejected, SizeError, StateError
+from ._ending import closed
+from ._errors import Rejected, SizeError, StateError
 from ._library import addressed, held, released
 from ._reader import OnLag, Reader
 from ._report import OnError
@@ -194,7 +195,7 @@ class Record(Generic[T]):
 
     def _failure(self, status: int) -> Exception:
         if status == c.ERR_HANDLE and self._database._ended:
-            return Closed(f"{self._of}: its database is closed")
+            return closed(f"{self._of}: its database is closed")
         return error(status, self._of)
 
     @overload

@@ -7,6 +7,7 @@ import math
 from typing import Optional
 
 from . import _structs as c
+from ._ending import closed
 from ._errors import BY_STATUS, ArgumentError, Error, InternalError
 from ._library import held
 
@@ -16,6 +17,8 @@ def error(status: int, of: str) -> Error:
     that made the call, before its next one."""
     text = held.aimdb_last_error().decode() if status < 0 else ""
     text = text or held.aimdb_strerror(status).decode()
+    if status == c.CLOSED:
+        return closed(f"{of}: {text}")
     return BY_STATUS.get(status, InternalError)(f"{of}: {text}")
 
 

@@ -97,6 +97,42 @@ def test_exit_of_the_interpreter_neither_hangs_nor_crashes(run_python, program):
     assert "Fatal" not in done.stderr
 
 
+def test_exit_leaves_daemon_threads_without_a_word(run_python):
+    """They would print while the interpreter ends, which CPython may abort for."""
+    done = run_python("""
+import aimdb, asyncio, threading
+db = aimdb.Database()
+record = db.register("r", aimdb.Ring(8), codec="<q")
+reader, polled, later = record.subscribe(), record.subscribe(), record.subscribe_async()
+db.start()
+begun = threading.Barrier(6)
+def get(): begun.wait(); reader.get()
+def iterate():
+    begun.wait()
+    for _ in record.subscribe(): pass
+    print("goes on")
+def poll():
+    begun.wait()
+    while True:
+        try: polled.get_nowait()
+        except (aimdb.Empty, aimdb.Lagged): pass
+def produce():
+    begun.wait()
+    while True: record.produce(1)
+def run():
+    begun.wait()
+    asyncio.run(later.get_many(1))
+    asyncio.run(forever(later))
+async def forever(reader):
+    while True:
+        try: await reader.get()
+        except aimdb.Lagged: pass
+for work in get, iterate, poll, produce, run: threading.Thread(target=work, daemon=True).start()
+begun.wait()
+""")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 def test_exit_cuts_off_threads_of_c_that_produce(run_python, native):
     """They call into Python all the while, until it ends."""
     done = run_python(
