@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable, Generic, Literal, Optional, TypeVar, Union
 
-from . import _inside, _library, _stats, _turns
+from . import _inside, _library, _stats, _turns, _wait
 from . import _structs as c
 from ._batch import Batch
 from ._codec import Codec, decode_one
@@ -272,7 +272,7 @@ class Consumer(Generic[T]):
             self._loop.stop()
             self._record._database._loops.discard(self._loop)
             if not _inside.callback():
-                self._loop.ended.wait()
+                _wait.event(self._loop.ended)
         return self._loop.stats()
 
     def wait(self, timeout: Optional[float] = None) -> bool:
@@ -284,7 +284,7 @@ class Consumer(Generic[T]):
         Returns:
             whether it has ended.
         """
-        return self._loop.ended.wait(timeout)
+        return _wait.event(self._loop.ended, timeout)
 
     def __repr__(self) -> str:
         return f"<aimdb.Consumer {self._loop._name}>"

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waiting on the main thread, where Python runs signal handlers: a thread that
 sleeps inside the library would not hear Ctrl-C. So the main thread waits on the
-reader's descriptor by poll(), which a signal interrupts."""
+reader's descriptor by poll(), which a signal interrupts.
+
+It never sleeps longer than _SLICE at once. CPython looks for signals before it
+goes to sleep; one that comes between the look and the sleep, or that the kernel
+gives to another thread, wakes nobody.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ import math
 import select
 import socket
 import threading
+import time
 from typing import Callable, Optional, TypeVar
 
 from ._library import released
@@ -18,6 +24,8 @@ from ._status import check
 from ._structs import ERR_HANDLE
 
 T = TypeVar("T")
+
+_SLICE = 1.0  # seconds
 
 
 class _MainThread:
@@ -42,8 +50,8 @@ def descriptor(reader: int, of: str) -> int:
 
 
 def poll(reader: int, of: str, is_closed: Callable[[], bool], timeout: Optional[float]) -> None:
-    """Returns when there may be something to receive, the reader is closed, or
-    the timeout (seconds) is over."""
+    """Returns when there may be something to receive, the reader is closed, the
+    timeout (seconds) is over, or a slice of it."""
     readable = descriptor(reader, of)
     if readable < 0:
         return
@@ -60,7 +68,8 @@ def poll(reader: int, of: str, is_closed: Callable[[], bool], timeout: Optional[
     try:
         if is_closed():  # else close() sees that this thread waits, and rings
             return
-        ready = waiter.poll(None if timeout is None else math.ceil(timeout * 1000))
+        limit = _SLICE if timeout is None else min(timeout, _SLICE)
+        ready = waiter.poll(math.ceil(limit * 1000))
         if any(fd == listening.fileno() for fd, _ in ready):
             listening.recv(64)
     finally:
@@ -72,6 +81,19 @@ def ring(reader: int) -> None:
     if _MainThread.reader == reader and _MainThread.bell is not None:
         with contextlib.suppress(BlockingIOError):  # it is ringing
             _MainThread.bell[0].send(b"!")
+
+
+def event(event: threading.Event, timeout: Optional[float] = None) -> bool:
+    """Waits for the event, no longer than the timeout (seconds). Whether it came."""
+    if not is_main():
+        return event.wait(timeout)
+    until = math.inf if timeout is None else time.monotonic() + timeout
+    while not event.is_set():
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        event.wait(min(left, _SLICE))
+    return True
 
 
 def interruptible(call: Callable[[], T]) -> T:
@@ -92,7 +114,7 @@ def interruptible(call: Callable[[], T]) -> T:
             done.set()
 
     threading.Thread(target=run, name="aimdb-call", daemon=True).start()
-    done.wait()
+    event(done)
     if failure:
         raise failure[0]
     return result[0]
