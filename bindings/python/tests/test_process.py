@@ -104,19 +104,22 @@ def test_exit_leaves_daemon_threads_without_a_word(run_python):
 import aimdb, asyncio, threading
 db = aimdb.Database()
 record = db.register("r", aimdb.Ring(8), codec="<q")
-reader, polled, later = record.subscribe(), record.subscribe(), record.subscribe_async()
+reader, polled, iterated = (record.subscribe(on_lag="skip") for _ in range(3))
+later = record.subscribe_async(on_lag="skip")
 db.start()
 begun = threading.Barrier(6)
-def get(): begun.wait(); reader.get()
+def get():
+    begun.wait()
+    while True: reader.get()
 def iterate():
     begun.wait()
-    for _ in record.subscribe(): pass
+    for _ in iterated: pass
     print("goes on")
 def poll():
     begun.wait()
     while True:
         try: polled.get_nowait()
-        except (aimdb.Empty, aimdb.Lagged): pass
+        except aimdb.Empty: pass
 def produce():
     begun.wait()
     while True: record.produce(1)
@@ -125,9 +128,7 @@ def run():
     asyncio.run(later.get_many(1))
     asyncio.run(forever(later))
 async def forever(reader):
-    while True:
-        try: await reader.get()
-        except aimdb.Lagged: pass
+    while True: await reader.get()
 for work in get, iterate, poll, produce, run: threading.Thread(target=work, daemon=True).start()
 begun.wait()
 """)
