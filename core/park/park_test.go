@@ -96,7 +96,7 @@ func TestSleep_ThatTheKernelRefusesIsANap(t *testing.T) {
 // The kernel refuses to wait for a lock for the thread that holds it.
 func TestLock_AWaitThatTheKernelRefusesIsANap(t *testing.T) {
 	if !detectorSeesHandOver || !InheritPriority() {
-		t.Skip("no locks that inherit priority")
+		t.Skip("no locks that inherit priority, or a race detector that does not see them handed over")
 	}
 	defer func() { inherit = false }()
 	var lock Lock

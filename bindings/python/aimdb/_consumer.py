@@ -272,7 +272,7 @@ class Consumer(Generic[T]):
             self._loop.stop()
             self._record._database._loops.discard(self._loop)
             if not _inside.callback():
-                _wait.event(self._loop.ended)
+                _wait.until_set(self._loop.ended)
         return self._loop.stats()
 
     def wait(self, timeout: Optional[float] = None) -> bool:
@@ -284,7 +284,7 @@ class Consumer(Generic[T]):
         Returns:
             whether it has ended.
         """
-        return _wait.event(self._loop.ended, timeout)
+        return _wait.until_set(self._loop.ended, timeout)
 
     def __repr__(self) -> str:
         return f"<aimdb.Consumer {self._loop._name}>"

@@ -325,13 +325,13 @@ class Database:
         """Waits until they have ended, but no longer than until; then cuts off."""
         loops, result = list(self._loops), CloseResult.DELIVERED
         for loop in loops:
-            _wait.event(loop.ended, None if until is None else until - time.monotonic())
+            _wait.until_set(loop.ended, None if until is None else until - time.monotonic())
         running = [loop for loop in loops if not loop.ended.is_set() and loop.stop()]
         for loop in loops:
             if loop in running:
                 result = CloseResult.BLOCKED
                 continue
-            _wait.event(loop.ended)  # only its thread has to end
+            _wait.until_set(loop.ended)  # only its thread has to end
             with contextlib.suppress(Closed):  # C has destroyed its database
                 if loop.stats().abandoned and result is CloseResult.DELIVERED:
                     result = CloseResult.ABANDONED
@@ -411,10 +411,10 @@ class Database:
         for loop in list(self._loops):
             loop.stop()
         for loop in list(self._loops):
-            _wait.event(loop.ended, until - time.monotonic())
+            _wait.until_set(loop.ended, until - time.monotonic())
         self.destroy()
         if hasattr(self, "_log_ended"):
-            _wait.event(self._log_ended, until - time.monotonic())
+            _wait.until_set(self._log_ended, until - time.monotonic())
 
 
 def _worse(result: CloseResult, status: int) -> CloseResult:

@@ -83,7 +83,7 @@ def ring(reader: int) -> None:
             _MainThread.bell[0].send(b"!")
 
 
-def event(event: threading.Event, timeout: Optional[float] = None) -> bool:
+def until_set(event: threading.Event, timeout: Optional[float] = None) -> bool:
     """Waits for the event, no longer than the timeout (seconds). Whether it came."""
     if not is_main():
         return event.wait(timeout)
@@ -114,7 +114,7 @@ def interruptible(call: Callable[[], T]) -> T:
             done.set()
 
     threading.Thread(target=run, name="aimdb-call", daemon=True).start()
-    event(done)
+    until_set(done)
     if failure:
         raise failure[0]
     return result[0]
